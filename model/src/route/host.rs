@@ -1,0 +1,152 @@
+//! Host patterns of a route, and the canonical host names that they are compared with.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::Host;
+
+/// A host in the one form in which hosts are compared: lower case, no trailing dot, IPv6 in brackets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(String);
+
+impl HostName {
+    /// Reads a host without port; `None` when it is not a host.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if text.is_empty() || text.contains(['*', '%', '/', '@', ' ']) || text.len() > 253 {
+            return None;
+        }
+        match Host::parse(text).ok()? {
+            Host::Domain(domain) => Some(Self(domain)),
+            Host::Ipv4(ip) => Some(Self(ip.to_string())),
+            Host::Ipv6(ip) => Some(Self(format!("[{ip}]"))),
+        }
+    }
+
+    /// The host as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which part of a host a pattern fixes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostMatch {
+    /// The whole host.
+    Exact(String),
+    /// The end of it, from the dot on: `*.example.com` is `.example.com`.
+    Suffix(String),
+    /// The beginning of it, to the dot: `example.*` is `example.`.
+    Prefix(String),
+}
+
+/// A host of a route, perhaps with one `*` at an end and perhaps with a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPattern {
+    /// What of the host must be equal.
+    pub host: HostMatch,
+    /// The port that the client must have named, when the pattern has one.
+    pub port: Option<u16>,
+}
+
+impl HostPattern {
+    /// Reads a pattern; the error is a sentence for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("://") || text.contains('/') {
+            return Err("must be a host name without scheme and path".to_owned());
+        }
+        let (host, port) = split_port(text)?;
+        let name = |part: &str| HostName::parse(part).ok_or_else(|| format!("`{part}` is not a host name"));
+        let host = if let Some(rest) = host.strip_prefix("*.") {
+            HostMatch::Suffix(format!(".{}", name(rest)?.0))
+        } else if let Some(rest) = host.strip_suffix(".*") {
+            HostMatch::Prefix(format!("{}.", name(rest)?.0))
+        } else if host.contains('*') {
+            return Err("may have one `*` only, as the leftmost or rightmost label".to_owned());
+        } else {
+            HostMatch::Exact(name(host)?.0)
+        };
+        Ok(Self { host, port })
+    }
+
+    /// Whether a request for `host`, which came with `port`, matches.
+    pub fn matches(&self, host: &HostName, port: Option<u16>) -> bool {
+        let host = host.as_str();
+        let same = match &self.host {
+            HostMatch::Exact(exact) => host == exact,
+            HostMatch::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+            HostMatch::Prefix(prefix) => host.len() > prefix.len() && host.starts_with(prefix.as_str()),
+        };
+        same && self.port.is_none_or(|wanted| port == Some(wanted))
+    }
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<u16>), String> {
+    let Some((host, port)) = text.rsplit_once(':').filter(|(_, port)| !port.contains(']')) else {
+        return Ok((text, None));
+    };
+    match port.parse::<u16>() {
+        Ok(number) if number > 0 => Ok((host, Some(number))),
+        _ => Err(format!("`{port}` is not a port from 1 to 65535")),
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            HostMatch::Exact(host) => f.write_str(host)?,
+            HostMatch::Suffix(suffix) => write!(f, "*{suffix}")?,
+            HostMatch::Prefix(prefix) => write!(f, "{prefix}*")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(pattern: HostPattern) -> Self {
+        pattern.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, host: &str, port: Option<u16>) -> bool {
+        HostPattern::parse(pattern).expect(pattern).matches(&HostName::parse(host).expect(host), port)
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_and_final_dot() {
+        assert!(matches("API.example.com", "api.Example.com.", None));
+        assert!(matches("[::1]", "[0:0::1]", Some(80)));
+    }
+
+    #[test]
+    fn a_star_stands_for_at_least_one_label() {
+        assert!(matches("*.example.com", "a.b.example.com", None));
+        assert!(!matches("*.example.com", "example.com", None));
+        assert!(matches("example.*", "example.org", None));
+    }
+
+    #[test]
+    fn a_port_in_the_pattern_matches_that_port_only() {
+        assert!(matches("example.com:8443", "example.com", Some(8443)));
+        assert!(!matches("example.com:8443", "example.com", None));
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_refused() {
+        for text in ["", "*", "a.*.b", "http://a", "a/b", "a:0", "a:x", "a b", "*.*"] {
+            assert!(HostPattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

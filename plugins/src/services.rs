@@ -1,0 +1,21 @@
+//! What plugins get from their surroundings, so that a test is a plain function call with fakes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::clock::Clock;
+
+/// Time and the brand of generated keys; later also counters that are shared, HTTP calls and secrets.
+#[derive(Clone)]
+pub struct Services {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The first part of every generated key, which lets mistyped ones be told from unknown ones.
+    pub key_brand: Arc<str>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("key_brand", &self.key_brand).finish_non_exhaustive()
+    }
+}
