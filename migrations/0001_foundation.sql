@@ -98,7 +98,7 @@ alter table plans
     add column product_id uuid generated always as ((spec ->> 'product')::uuid) stored not null references products (id),
     add column state text generated always as (spec ->> 'state') stored not null;
 create index plans_product on plans (product_id);
-alter table consumer_groups add foreign key (plan_id) references plans (id);
+alter table consumer_groups add foreign key (plan_id) references plans (id) on delete cascade;
 
 create table developers (
     id uuid primary key,

@@ -1,0 +1,216 @@
+//! A change of configuration: proof that what is written has an author, a history and readers.
+//!
+//! Only [`Control::begin`] makes one, every function that writes configuration takes it, and `finish` writes, in
+//! the same transaction, the audit entry, one revision with before and after, and the rows that gateways follow.
+//! The head row is locked last, so that revisions are dense and become visible in their order.
+
+use model::Kind;
+use model::actor::{Action, Actor, Resource};
+use model::clock::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{PgConnection, Postgres, Transaction};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::{Control, audit, authorize};
+
+/// Whether a change is stored or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Store it.
+    Commit,
+    /// Say what would happen, store nothing.
+    DryRun,
+}
+
+/// An open change; dropping it rolls back.
+pub struct Change {
+    control: Control,
+    transaction: Transaction<'static, Postgres>,
+    actor: Actor,
+    now: Timestamp,
+    records: Vec<ChangeRecord>,
+    entries: Vec<(Kind, Uuid, Option<Value>)>,
+}
+
+/// What a change did to one object.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ChangeRecord {
+    /// What kind of object.
+    pub kind: Kind,
+    /// Which one.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// Its state before; absent when it was made.
+    pub before: Option<Value>,
+    /// Its state after; absent when it was deleted.
+    pub after: Option<Value>,
+}
+
+impl ChangeRecord {
+    /// What was done, as a past participle: `created`, `updated` or `deleted`.
+    pub fn verb(&self) -> &'static str {
+        match (&self.before, &self.after) {
+            (None, _) => "created",
+            (_, None) => "deleted",
+            _ => "updated",
+        }
+    }
+}
+
+/// The result of a finished change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written<T> {
+    /// What the operation returned.
+    pub value: T,
+    /// The new revision; absent after a dry run or when nothing changed.
+    pub revision: Option<i64>,
+    /// What happened, or would have.
+    pub changes: Vec<ChangeRecord>,
+}
+
+impl Change {
+    pub(crate) async fn begin(control: Control, actor: Actor) -> Result<Self> {
+        let transaction = control.pool().begin().await?;
+        let now = control.now();
+        Ok(Self { control, transaction, actor, now, records: Vec::new(), entries: Vec::new() })
+    }
+
+    /// Who makes the change.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The time of the change: one for everything in it.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Refuses what the actor has no right to.
+    pub(crate) fn authorize(&self, resource: Resource, action: Action) -> Result<()> {
+        authorize(&self.actor, resource, action)
+    }
+
+    /// Notes what happened to one object, for history, diff and undo. Secrets never belong in here.
+    pub(crate) fn record(&mut self, record: ChangeRecord) {
+        self.records.push(record);
+    }
+
+    /// Sets what gateways see of one object; `None` when it is gone. The last call for an object counts.
+    pub(crate) fn publish(&mut self, kind: Kind, id: Uuid, body: Option<Value>) {
+        self.entries.retain(|(known_kind, known_id, _)| (*known_kind, *known_id) != (kind, id));
+        self.entries.push((kind, id, body));
+    }
+
+    /// Stores everything, or in a dry run nothing.
+    pub async fn finish<T>(mut self, mode: Mode, value: T) -> Result<Written<T>> {
+        if mode == Mode::DryRun || self.records.is_empty() {
+            if mode == Mode::Commit {
+                self.transaction.commit().await?;
+            }
+            return Ok(Written { value, revision: None, changes: self.records });
+        }
+        let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
+            .fetch_one(&mut *self.transaction)
+            .await?;
+        self.write_revision(revision).await?;
+        self.write_entries(revision).await?;
+        audit::record_change(&mut self.transaction, &self.actor, self.now, revision, &self.records).await?;
+        sqlx::query!("select pg_notify('gatehouse_config', $1::text)", revision.to_string())
+            .execute(&mut *self.transaction)
+            .await?;
+        self.transaction.commit().await?;
+        tracing::info!(revision, actor = %self.actor.name, changes = self.records.len(), "configuration changed");
+        Ok(Written { value, revision: Some(revision), changes: self.records })
+    }
+
+    async fn write_revision(&mut self, revision: i64) -> Result<()> {
+        let identity = self.actor.identity;
+        sqlx::query!(
+            "insert into revisions (number, actor_kind, actor_id, actor_name, summary, created_at)
+             values ($1, $2, $3, $4, $5, $6)",
+            revision,
+            identity.as_str(),
+            identity.id(),
+            self.actor.name,
+            summary(&self.records),
+            self.now,
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        for (ordinal, record) in (0_i32..).zip(&self.records) {
+            sqlx::query!(
+                "insert into revision_changes (revision, ordinal, kind, object_id, object_name, before, after)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+                revision,
+                ordinal,
+                record.kind.as_str(),
+                record.id,
+                record.name,
+                record.before,
+                record.after,
+            )
+            .execute(&mut *self.transaction)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_entries(&mut self, revision: i64) -> Result<()> {
+        let kinds: Vec<String> = self.entries.iter().map(|(kind, ..)| kind.as_str().to_owned()).collect();
+        let ids: Vec<Uuid> = self.entries.iter().map(|(_, id, _)| *id).collect();
+        let bodies: Vec<Option<Value>> = self.entries.iter().map(|(.., body)| body.clone()).collect();
+        sqlx::query!(
+            "insert into config_entries (kind, id, revision, body)
+             select kind, id, $1, body from unnest($2::text[], $3::uuid[], $4::jsonb[]) as entry (kind, id, body)
+             on conflict (kind, id) do update set revision = excluded.revision, body = excluded.body",
+            revision,
+            &kinds,
+            &ids,
+            &bodies as &[Option<Value>],
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A revision in a few words: `Created route list-orders and 2 more`.
+fn summary(records: &[ChangeRecord]) -> String {
+    let Some(first) = records.first() else {
+        return "Nothing".to_owned();
+    };
+    let mut verb = first.verb().to_owned();
+    verb.get_mut(..1).map(str::make_ascii_uppercase);
+    let more = if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
+    format!("{verb} {} {}{more}", first.kind, first.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_names_the_first_object() {
+        let record = |name: &str| ChangeRecord {
+            kind: Kind::ApiToken,
+            id: Uuid::nil(),
+            name: name.into(),
+            before: None,
+            after: Some(Value::Null),
+        };
+        assert_eq!(summary(&[record("a")]), "Created api token a");
+        assert_eq!(summary(&[record("a"), record("b")]), "Created api token a and 1 more");
+    }
+}

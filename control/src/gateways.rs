@@ -1,0 +1,105 @@
+//! Gateways: which of them run, on which revision, and waiting until a change is live.
+
+use std::time::Duration;
+
+use model::actor::{Action, Actor, Resource};
+use model::clock::Timestamp;
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::{Control, authorize};
+
+/// A gateway that was not heard of for so long does not count as running; it reports every second.
+const SILENCE: time::Duration = time::Duration::seconds(5);
+/// How long a stopped or silent gateway stays listed.
+const REMEMBERED: time::Duration = time::Duration::hours(1);
+/// The longest that a writer may wait.
+pub const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// One gateway process.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Gateway {
+    /// Its id, the same after a restart.
+    pub id: Uuid,
+    /// What it calls itself.
+    pub name: String,
+    /// The version of its program.
+    pub version: String,
+    /// Whether it was heard of within the last seconds.
+    pub live: bool,
+    /// The revision that it runs.
+    pub applied_revision: i64,
+    /// How many revisions it is behind.
+    pub lag: i64,
+    /// What of the configuration it could not apply.
+    pub error: Option<String>,
+    /// When it was started.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// When it was last heard of.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub seen_at: Timestamp,
+}
+
+/// For which gateways a writer waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitFor {
+    /// Every one that runs.
+    All,
+    /// The first.
+    Any,
+}
+
+/// The running gateways and those that stopped within the last hour.
+pub async fn list(control: &Control, actor: &Actor) -> Result<Vec<Gateway>> {
+    authorize(actor, Resource::Gateways, Action::Read)?;
+    load(control).await
+}
+
+async fn load(control: &Control) -> Result<Vec<Gateway>> {
+    let now = control.now();
+    let rows = sqlx::query!(
+        "select id, name, version, started_at, seen_at, applied_revision, error, stopped_at,
+                (select revision from config_head) - applied_revision as lag
+         from gateways where seen_at > $1 order by name, id",
+        now - REMEMBERED,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let gateways = rows.into_iter().map(|row| Gateway {
+        id: row.id,
+        name: row.name,
+        version: row.version,
+        live: row.stopped_at.is_none() && row.seen_at > now - SILENCE,
+        applied_revision: row.applied_revision,
+        lag: row.lag.unwrap_or(0).max(0),
+        error: row.error,
+        started_at: row.started_at,
+        seen_at: row.seen_at,
+    });
+    Ok(gateways.collect())
+}
+
+/// Waits until the running gateways have applied `revision`; returns those that have not when the time is over.
+/// With no running gateway there is nobody to wait for.
+pub async fn wait(control: &Control, revision: i64, wait_for: WaitFor, timeout: Duration) -> Result<Vec<Gateway>> {
+    let deadline = Instant::now() + timeout.min(MAX_WAIT);
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let live: Vec<Gateway> = load(control).await?.into_iter().filter(|gateway| gateway.live).collect();
+        let (done, behind): (Vec<_>, Vec<_>) = live.into_iter().partition(|gateway| gateway.applied_revision >= revision);
+        if behind.is_empty() || (wait_for == WaitFor::Any && !done.is_empty()) {
+            return Ok(Vec::new());
+        }
+        if Instant::now() >= deadline {
+            return Ok(behind);
+        }
+        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        pause = (pause * 2).min(Duration::from_millis(25));
+    }
+}

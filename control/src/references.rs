@@ -1,0 +1,99 @@
+//! References between objects: by id or by name on the way in, as dependants on the way out.
+
+use model::api::ApiSpec;
+use model::consumer::ConsumerSpec;
+use model::plugin::PluginSpec;
+use model::route::RouteSpec;
+use model::service::ServiceSpec;
+use model::upstream::{TargetSpec, UpstreamSpec};
+use model::{Code, Errors, Kind};
+use sqlx::{AssertSqlSafe, PgConnection};
+use uuid::Uuid;
+
+use crate::change::Change;
+use crate::error::{Dependant, Error, Result};
+use crate::store::{self, Precondition};
+
+/// The table of a kind whose objects others refer to.
+fn table(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Service => Some("services"),
+        Kind::Route => Some("routes"),
+        Kind::Upstream => Some("upstreams"),
+        Kind::Consumer => Some("consumers"),
+        Kind::ConsumerGroup => Some("consumer_groups"),
+        Kind::Api => Some("apis"),
+        Kind::Product => Some("products"),
+        Kind::Plan => Some("plans"),
+        _ => None,
+    }
+}
+
+/// The id of an object that is named by id or name.
+pub(crate) async fn find(connection: &mut PgConnection, kind: Kind, reference: &str) -> Result<Option<Uuid>> {
+    let Some(table) = table(kind) else { return Ok(None) };
+    let found = match reference.trim().parse::<Uuid>() {
+        Ok(id) => {
+            let sql = AssertSqlSafe(format!("select id from {table} where id = $1"));
+            sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?
+        }
+        Err(_) => {
+            let sql = AssertSqlSafe(format!("select id from {table} where name = $1"));
+            sqlx::query_scalar(sql).bind(reference.trim().to_owned()).fetch_optional(connection).await?
+        }
+    };
+    Ok(found)
+}
+
+/// Replaces the reference in one member of a draft by the id, or reports that there is no such object.
+pub(crate) async fn resolve(
+    connection: &mut PgConnection,
+    kind: Kind,
+    path: &str,
+    reference: &mut Option<String>,
+    errors: &mut Errors,
+) -> Result<()> {
+    let Some(text) = reference.as_mut().filter(|text| !text.trim().is_empty()) else { return Ok(()) };
+    match find(connection, kind, text).await? {
+        Some(id) => *text = id.to_string(),
+        None => {
+            let shown: String = text.chars().take(64).collect();
+            errors.add(path, Code::NotFound, format!("does not exist: there is no {kind} `{shown}`"));
+            *reference = None;
+        }
+    }
+    Ok(())
+}
+
+/// The objects of `kind` whose `column` refers to `id`.
+pub(crate) async fn dependants(
+    connection: &mut PgConnection,
+    kind: Kind,
+    (table, column): (&str, &str),
+    id: Uuid,
+) -> Result<Vec<Dependant>> {
+    let sql = format!("select id, name from {table} where {column} = $1 order by name, id");
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, name)| Dependant { kind, id, name }).collect())
+}
+
+/// Deletes an object because one that it needs is deleted.
+pub(crate) async fn delete(change: &mut Change, kind: Kind, id: Uuid) -> Result<()> {
+    let (reference, any) = (id.to_string(), Precondition::default());
+    let deleted = match kind {
+        Kind::Service => store::delete::<ServiceSpec>(change, &reference, any, true).await,
+        Kind::Route => store::delete::<RouteSpec>(change, &reference, any, true).await,
+        Kind::Upstream => store::delete::<UpstreamSpec>(change, &reference, any, true).await,
+        Kind::Target => store::delete::<TargetSpec>(change, &reference, any, true).await,
+        Kind::Consumer => store::delete::<ConsumerSpec>(change, &reference, any, true).await,
+        Kind::Plugin => store::delete::<PluginSpec>(change, &reference, any, true).await,
+        Kind::Api => store::delete::<ApiSpec>(change, &reference, any, true).await,
+        Kind::Credential => crate::credentials::delete(change, id.into()).await,
+        _ => Err(Error::Conflict(format!("a {kind} is not deleted together with what it needs; delete it first"))),
+    };
+    match deleted {
+        // Two ways can lead to the same dependant: then the second finds it gone.
+        Err(Error::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}
