@@ -249,43 +249,49 @@ create table admins (
     id uuid primary key,
     name text not null,
     email text not null unique,
-    password_hash text not null,
+    -- Empty until an invitation is accepted: no password fits.
+    password_hash text not null default '',
     role text not null check (role in ('owner', 'operator', 'auditor')),
     created_at timestamptz not null,
-    last_sign_in_at timestamptz
+    last_sign_in_at timestamptz,
+    disabled_at timestamptz
 );
 
 -- Sessions of both kinds of people; only a hash of the cookie is kept.
 create table sessions (
     token_hash bytea primary key,
+    id uuid not null unique,
     account_kind text not null check (account_kind in ('admin', 'developer')),
     account_id uuid not null,
     csrf_token text not null,
     created_at timestamptz not null,
     seen_at timestamptz not null,
     expires_at timestamptz not null,
-    user_agent text not null default ''
+    user_agent text not null default '',
+    address text not null default ''
 );
 create index sessions_account on sessions (account_kind, account_id);
 create index sessions_expires on sessions (expires_at);
 
--- One-time links: setup, verification of an address, reset of a password.
+-- One-time links: setup, invitation of an administrator, verification of an address, reset of a password.
 create table one_time_tokens (
     token_hash bytea primary key,
-    purpose text not null check (purpose in ('setup', 'verify_email', 'reset_password')),
+    purpose text not null check (purpose in ('setup', 'invitation', 'verify_email', 'reset_password')),
     account_id uuid,
     created_at timestamptz not null,
     expires_at timestamptz not null,
     used_at timestamptz
 );
 create index one_time_tokens_expires on one_time_tokens (expires_at);
+create index one_time_tokens_account on one_time_tokens (account_id);
 
--- Failed sign-ins, by account and by address.
-create table sign_in_failures (
+-- What is throttled: sign-ins that failed, mails that were asked for; by account and by address.
+create table attempts (
     subject text not null,
     at timestamptz not null
 );
-create index sign_in_failures_subject on sign_in_failures (subject, at);
+create index attempts_subject on attempts (subject, at);
+create index attempts_at on attempts (at);
 
 create table api_tokens (
     id uuid primary key,
@@ -304,7 +310,9 @@ create table mails (
     id uuid primary key,
     recipient text not null,
     subject text not null,
+    -- Emptied when the mail is sent: its links are secrets.
     body text not null,
+    html text not null default '',
     created_at timestamptz not null,
     state text not null default 'queued' check (state in ('queued', 'sent', 'kept', 'failed')),
     attempts integer not null default 0,
@@ -313,7 +321,7 @@ create table mails (
     last_error text
 );
 create index mails_due on mails (next_attempt_at) where state = 'queued';
-create index mails_newest on mails (created_at desc, id desc);
+create index mails_created on mails (created_at);
 
 -- Answers to POSTs that carried an Idempotency-Key, kept for a day.
 create table idempotency_keys (

@@ -130,6 +130,11 @@ pub struct Admin {
     /// When they last signed in.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_sign_in_at: Option<OffsetDateTime>,
+    /// When the account was disabled; absent while it may sign in.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub disabled_at: Option<OffsetDateTime>,
+    /// Whether the invitation was not accepted yet: there is no password.
+    pub invited: bool,
 }
 
 /// Where a developer's account is in its life.
