@@ -3,25 +3,32 @@
 //! Both adapters, REST and pages, call the same functions here. Configuration is written through a
 //! [`Change`] only, which leaves an audit entry, a revision with before and after, and the gateways' rows behind.
 
+pub mod accounts;
 pub mod apis;
 pub mod audit;
 mod catalogue;
 pub mod change;
 pub mod consumers;
 pub mod credentials;
+pub mod developers;
 pub mod error;
 pub mod gateways;
+pub mod idempotency;
+pub mod jobs;
 pub mod list;
+pub mod mail;
 pub mod plans;
 pub mod plugins;
 pub mod products;
 mod references;
 pub mod revisions;
 pub mod routes;
+mod sealing;
 pub mod secrets;
 pub mod services;
 mod store;
 pub mod targets;
+pub mod tokens;
 pub mod upstreams;
 
 use std::fmt;
@@ -36,7 +43,7 @@ pub use change::{Change, ChangeRecord, Mode, Written};
 pub use error::{Dependant, Error, Result};
 pub use list::{ListQuery, Page};
 pub use secrets::Secrets;
-pub use store::{Precondition, create, delete, get, list, merge, replace};
+pub use store::{Precondition, Table, create, delete, get, list, merge, replace};
 
 /// The schema's history, forward only.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");

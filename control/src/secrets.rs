@@ -38,6 +38,11 @@ impl Secrets {
         URL_SAFE_NO_PAD.encode(&self.mac(purpose.as_bytes(), text.as_bytes())[..16])
     }
 
+    /// A key of 32 bytes for one purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        self.mac(b"derive", purpose.as_bytes())
+    }
+
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     fn mac(&self, purpose: &[u8], text: &[u8]) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.pepper).expect("HMAC takes keys of any length");
@@ -48,6 +53,11 @@ impl Secrets {
         mac.update(text);
         mac.finalize().into_bytes().into()
     }
+}
+
+/// A new secret for a deployment, as 64 hexadecimal digits.
+pub fn random_secret() -> String {
+    hexadecimal(&random_bytes::<32>())
 }
 
 /// 256 random bits as URL-safe text: for sessions, one-time links and API tokens.

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use time::OffsetDateTime;
 use crate::id::{ConsumerId, CredentialId};
 use crate::validation::{Code, Errors, unknown_word};
+use time::OffsetDateTime;
 
 /// Random characters of a generated key.
 pub const SECRET_LENGTH: usize = 32;
@@ -54,7 +54,11 @@ impl CredentialSpec {
             "live" => Some(Environment::Live),
             "test" => Some(Environment::Test),
             other => {
-                errors.add("environment", Code::Invalid, unknown_word("environment", other, &["live", "test"]));
+                errors.add(
+                    "environment",
+                    Code::Invalid,
+                    unknown_word("environment", other, &["live", "test"]),
+                );
                 None
             }
         };
@@ -63,17 +67,30 @@ impl CredentialSpec {
         for (index, text) in draft.ip_allow.iter().enumerate() {
             match parse_network(text.trim()) {
                 Some(network) => ip_allow.push(network),
-                None => errors.add(format!("ip_allow.{index}"), Code::Invalid, "must be an address or a CIDR range"),
+                None => errors.add(
+                    format!("ip_allow.{index}"),
+                    Code::Invalid,
+                    "must be an address or a CIDR range",
+                ),
             }
         }
-        Some(Self { name: name.to_owned(), environment: environment?, expires_at, ip_allow })
+        Some(Self {
+            name: name.to_owned(),
+            environment: environment?,
+            expires_at,
+            ip_allow,
+        })
     }
 }
 
 /// Reads an optional end: RFC 3339 or a date, in the future.
 pub fn validate_expiry(text: Option<&str>, now: OffsetDateTime, errors: &mut Errors) -> Option<OffsetDateTime> {
     let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-    let full = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let full = if text.len() == 10 {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
     match OffsetDateTime::parse(&full, &time::format_description::well_known::Rfc3339) {
         Ok(at) if at > now => Some(at.to_offset(time::UtcOffset::UTC)),
         Ok(_) => {
@@ -81,7 +98,11 @@ pub fn validate_expiry(text: Option<&str>, now: OffsetDateTime, errors: &mut Err
             None
         }
         Err(_) => {
-            errors.add("expires_at", Code::Invalid, "must be a date like 2027-11-22 or a time like 2027-11-22T00:00:00Z");
+            errors.add(
+                "expires_at",
+                Code::Invalid,
+                "must be a date like 2027-11-22 or a time like 2027-11-22T00:00:00Z",
+            );
             None
         }
     }
@@ -89,7 +110,9 @@ pub fn validate_expiry(text: Option<&str>, now: OffsetDateTime, errors: &mut Err
 
 /// An address or a CIDR range.
 pub fn parse_network(text: &str) -> Option<ipnet::IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
 }
 
 /// The environment of a key; part of its text.
@@ -144,7 +167,9 @@ impl CredentialStatus {
 
     /// Reads the word again.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Disabled, Self::Revoked].into_iter().find(|status| status.as_str() == text)
+        [Self::Active, Self::Disabled, Self::Revoked]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 }
 
@@ -275,12 +300,19 @@ impl KeySecret {
     /// Whether it has the form of a generated key but a wrong checksum: then no look-up can find it.
     pub fn is_mistyped(&self, brand: &str) -> bool {
         let form = |environment: &str| format!("{brand}_{environment}_");
-        let generated = ["live", "test"].iter().any(|environment| self.0.starts_with(&form(environment)));
+        let generated = ["live", "test"]
+            .iter()
+            .any(|environment| self.0.starts_with(&form(environment)));
         let length = form("live").len() + SECRET_LENGTH + CHECKSUM_LENGTH;
         if !generated {
             return false;
         }
-        match self.0.len().checked_sub(CHECKSUM_LENGTH).and_then(|at| self.0.split_at_checked(at)) {
+        match self
+            .0
+            .len()
+            .checked_sub(CHECKSUM_LENGTH)
+            .and_then(|at| self.0.split_at_checked(at))
+        {
             Some((body, given)) => self.0.len() != length || checksum(body) != given,
             None => true,
         }
@@ -297,7 +329,7 @@ impl std::fmt::Debug for KeySecret {
 pub const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Six base-62 digits of the CRC-32 (ISO-HDLC) of `body`.
-fn checksum(body: &str) -> String {
+pub(crate) fn checksum(body: &str) -> String {
     let mut rest = crc32fast::hash(body.as_bytes());
     let mut digits = [b'0'; CHECKSUM_LENGTH];
     for digit in digits.iter_mut().rev() {
@@ -338,7 +370,11 @@ mod tests {
     #[test]
     fn a_draft_that_ended_already_is_refused() {
         let mut errors = Errors::new();
-        let draft = CredentialDraft { name: Some("a".into()), expires_at: Some("2020-01-01".into()), ..CredentialDraft::default() };
+        let draft = CredentialDraft {
+            name: Some("a".into()),
+            expires_at: Some("2020-01-01".into()),
+            ..CredentialDraft::default()
+        };
         CredentialSpec::validate(&draft, time::macros::datetime!(2026-01-01 0:00 UTC), &mut errors);
         assert!(errors.at("expires_at").is_some());
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use time::OffsetDateTime;
 use crate::validation::Errors;
+use time::OffsetDateTime;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $text:literal / $plural:literal,)*) => {
@@ -72,6 +72,10 @@ kinds! {
     Developer = "developer" / "developers",
     /// A token for automation.
     ApiToken = "api_token" / "api-tokens",
+    /// Somebody who is signed in.
+    Session = "session" / "sessions",
+    /// An outgoing mail.
+    Mail = "mail" / "mails",
 }
 
 impl fmt::Display for Kind {
