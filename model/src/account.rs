@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::actor::Role;
-use time::OffsetDateTime;
 use crate::id::{AdminId, DeveloperId};
 use crate::validation::{Code, Errors};
+use time::OffsetDateTime;
 
 /// The shortest password, in characters (NIST SP 800-63B asks for at least 8, we ask for more).
 pub const MIN_PASSWORD: usize = 12;
@@ -38,7 +38,9 @@ pub struct AccountSpec {
 
 impl std::fmt::Debug for AccountSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccountSpec").field("email", &self.email).finish_non_exhaustive()
+        f.debug_struct("AccountSpec")
+            .field("email", &self.email)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,9 +79,14 @@ pub fn validate_email(text: Option<&str>, errors: &mut Errors) -> Option<String>
         errors.add("email", Code::Required, "is required");
         return None;
     }
-    let plain = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
+    let plain = email.len() <= 254
+        && !email
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
     let form = email.split_once('@').is_some_and(|(local, domain)| {
-        let labels = domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
+        let labels = domain
+            .split('.')
+            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
         !local.is_empty() && local.len() <= 64 && !domain.contains('@') && domain.contains('.') && labels
     });
     if !plain || !form {
@@ -98,11 +105,19 @@ pub fn validate_password(text: Option<&str>, path: &str, errors: &mut Errors) ->
         return None;
     }
     if length < MIN_PASSWORD {
-        errors.add(path, Code::OutOfRange, format!("must have at least {MIN_PASSWORD} characters"));
+        errors.add(
+            path,
+            Code::OutOfRange,
+            format!("must have at least {MIN_PASSWORD} characters"),
+        );
         return None;
     }
     if length > MAX_PASSWORD {
-        errors.add(path, Code::OutOfRange, format!("must have at most {MAX_PASSWORD} characters"));
+        errors.add(
+            path,
+            Code::OutOfRange,
+            format!("must have at most {MAX_PASSWORD} characters"),
+        );
         return None;
     }
     let first = password.chars().next();
@@ -161,7 +176,9 @@ impl DeveloperStatus {
 
     /// Reads the word again.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::PendingVerification, Self::Active, Self::Suspended].into_iter().find(|status| status.as_str() == text)
+        [Self::PendingVerification, Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 
     /// The address is confirmed.
@@ -206,8 +223,21 @@ mod tests {
     #[test]
     fn addresses_are_checked_by_form() {
         let mut errors = Errors::new();
-        assert_eq!(validate_email(Some(" Ada@Example.com "), &mut errors).as_deref(), Some("ada@example.com"));
-        for text in ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example", "ada@@example.com", "ada@-x.com", "a@b.c\r\nBcc: x@y.z"] {
+        assert_eq!(
+            validate_email(Some(" Ada@Example.com "), &mut errors).as_deref(),
+            Some("ada@example.com")
+        );
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "a b@example.com",
+            "ada@example",
+            "ada@@example.com",
+            "ada@-x.com",
+            "a@b.c\r\nBcc: x@y.z",
+        ] {
             let mut errors = Errors::new();
             assert_eq!(validate_email(Some(text), &mut errors), None, "{text}");
             assert!(errors.at("email").is_some());
@@ -216,8 +246,16 @@ mod tests {
 
     #[test]
     fn passwords_are_checked_by_length() {
-        for (text, valid) in [("short", false), ("aaaaaaaaaaaaaaaa", false), ("correct horse battery", true)] {
-            assert_eq!(validate_password(Some(text), "password", &mut Errors::new()).is_some(), valid, "{text}");
+        for (text, valid) in [
+            ("short", false),
+            ("aaaaaaaaaaaaaaaa", false),
+            ("correct horse battery", true),
+        ] {
+            assert_eq!(
+                validate_password(Some(text), "password", &mut Errors::new()).is_some(),
+                valid,
+                "{text}"
+            );
         }
     }
 }

@@ -55,12 +55,20 @@ impl Identity {
 impl Actor {
     /// Gatehouse itself: the demo seed, expiries, roll-ups.
     pub fn system() -> Self {
-        Self { identity: Identity::System, name: "Gatehouse".to_owned(), rights: Rights::all() }
+        Self {
+            identity: Identity::System,
+            name: "Gatehouse".to_owned(),
+            rights: Rights::all(),
+        }
     }
 
     /// A developer: may change only what is theirs, which the operations of the portal check by ownership.
     pub fn developer(id: DeveloperId, name: impl Into<String>) -> Self {
-        Self { identity: Identity::Developer(id), name: name.into(), rights: Rights::none() }
+        Self {
+            identity: Identity::Developer(id),
+            name: name.into(),
+            rights: Rights::none(),
+        }
     }
 }
 
@@ -173,7 +181,7 @@ impl Role {
             Self::Operator => action == Action::Read || resource != Resource::Admins,
             Self::Auditor => action == Action::Read,
         };
-        Rights::of(|resource, action| may(resource, action))
+        Rights::of(may)
     }
 }
 
@@ -193,7 +201,9 @@ impl Rights {
     }
 
     fn of(may: impl Fn(Resource, Action) -> bool) -> Self {
-        let pairs = Resource::ALL.iter().flat_map(|resource| [(*resource, Action::Read), (*resource, Action::Write)]);
+        let pairs = Resource::ALL
+            .iter()
+            .flat_map(|resource| [(*resource, Action::Read), (*resource, Action::Write)]);
         Self(pairs.filter(|(resource, action)| may(*resource, *action)).collect())
     }
 
@@ -206,7 +216,9 @@ impl Rights {
                 return Err(scope.clone());
             }
         }
-        Ok(Self::of(|resource, action| scopes.iter().any(|scope| grants(scope, resource, action))))
+        Ok(Self::of(|resource, action| {
+            scopes.iter().any(|scope| grants(scope, resource, action))
+        }))
     }
 
     /// Whether an operation is allowed.
@@ -221,7 +233,9 @@ impl Rights {
 }
 
 fn grants(scope: &str, resource: Resource, action: Action) -> bool {
-    let (of, what) = scope.split_once(':').unwrap_or((scope, if scope == "*" { "write" } else { "" }));
+    let (of, what) = scope
+        .split_once(':')
+        .unwrap_or((scope, if scope == "*" { "write" } else { "" }));
     let resource_fits = of == "*" || of == resource.as_str();
     let action_fits = what == "write" || (what == "read" && action == Action::Read);
     resource_fits && action_fits
@@ -242,14 +256,21 @@ mod tests {
 
     #[test]
     fn an_unknown_scope_is_named() {
-        assert_eq!(Rights::from_scopes(&["*:read".into(), "rutes:write".into()]), Err("rutes:write".to_owned()));
+        assert_eq!(
+            Rights::from_scopes(&["*:read".into(), "rutes:write".into()]),
+            Err("rutes:write".to_owned())
+        );
         assert!(Rights::from_scopes(&["routes".into()]).is_err());
     }
 
     #[test]
     fn an_auditor_changes_nothing() {
         let rights = Role::Auditor.rights();
-        assert!(Resource::ALL.iter().all(|resource| !rights.allow(*resource, Action::Write)));
+        assert!(
+            Resource::ALL
+                .iter()
+                .all(|resource| !rights.allow(*resource, Action::Write))
+        );
         assert!(Role::Owner.rights().include(&rights));
         assert!(!rights.include(&Role::Operator.rights()));
     }

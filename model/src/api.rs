@@ -67,7 +67,9 @@ impl ApiState {
 
     /// Reads the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Draft, Self::Published, Self::Deprecated, Self::Retired].into_iter().find(|state| state.as_str() == text)
+        [Self::Draft, Self::Published, Self::Deprecated, Self::Retired]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 
     /// Whether the catalogue shows it.
@@ -78,7 +80,11 @@ impl ApiState {
     /// Whether it may become `next`.
     pub fn may_become(self, next: Self) -> bool {
         use ApiState::{Deprecated, Draft, Published, Retired};
-        self == next || matches!((self, next), (Draft, Published) | (Published, Deprecated) | (Deprecated, Retired | Published))
+        self == next
+            || matches!(
+                (self, next),
+                (Draft, Published) | (Published, Deprecated) | (Deprecated, Retired | Published)
+            )
     }
 }
 
@@ -118,26 +124,43 @@ impl Noun for ApiSpec {
         if summary.chars().count() > 400 {
             errors.add("summary", Code::OutOfRange, "must have at most 400 characters");
         }
-        let api_version = draft.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or("v1");
-        if api_version.len() > 20 || !api_version.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            errors.add("api_version", Code::Invalid, "must be at most 20 letters, digits, `.`, `_` or `-`");
+        let api_version = draft
+            .api_version
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .unwrap_or("v1");
+        if api_version.len() > 20
+            || !api_version
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        {
+            errors.add(
+                "api_version",
+                Code::Invalid,
+                "must be at most 20 letters, digits, `.`, `_` or `-`",
+            );
         }
         let service = match draft.service.as_deref().filter(|text| !text.trim().is_empty()) {
             None => {
-                errors.add("service", Code::Required, "is required: the id or name of the service that serves it");
+                errors.add(
+                    "service",
+                    Code::Required,
+                    "is required: the id or name of the service that serves it",
+                );
                 None
             }
-            Some(text) => text.parse().map_err(|_| errors.add("service", Code::Invalid, "must be an id")).ok(),
+            Some(text) => text
+                .parse()
+                .map_err(|_| errors.add("service", Code::Invalid, "must be an id"))
+                .ok(),
         };
         let base_url = validate_base_url(draft.base_url.as_deref(), errors);
-        let state = match ApiState::parse(draft.state.as_deref().unwrap_or("draft")) {
-            Some(state) => Some(state),
-            None => {
-                let word = draft.state.as_deref().unwrap_or_default();
-                errors.add("state", Code::Invalid, unknown_word("state", word, &ApiState::WORDS));
-                None
-            }
-        };
+        let word = draft.state.as_deref().unwrap_or("draft");
+        let state = ApiState::parse(word);
+        if state.is_none() {
+            errors.add("state", Code::Invalid, unknown_word("state", word, &ApiState::WORDS));
+        }
         validate_document(&draft.document, errors);
         let tags = validate_tags(&draft.tags, errors);
         Some(Self {
@@ -178,31 +201,54 @@ pub(crate) fn validate_text(text: Option<&str>, path: &str, most: usize, errors:
         return None;
     }
     if text.chars().count() > most || text.chars().any(char::is_control) {
-        errors.add(path, Code::OutOfRange, format!("must have at most {most} printable characters"));
+        errors.add(
+            path,
+            Code::OutOfRange,
+            format!("must have at most {most} printable characters"),
+        );
         return None;
     }
     Some(text.to_owned())
 }
 
 fn validate_base_url(text: Option<&str>, errors: &mut Errors) -> Option<String> {
-    let Some(text) = text.map(|text| text.trim().trim_end_matches('/')).filter(|text| !text.is_empty()) else {
-        errors.add("base_url", Code::Required, "is required: the URL at which developers call this API");
+    let Some(text) = text
+        .map(|text| text.trim().trim_end_matches('/'))
+        .filter(|text| !text.is_empty())
+    else {
+        errors.add(
+            "base_url",
+            Code::Required,
+            "is required: the URL at which developers call this API",
+        );
         return None;
     };
-    let valid = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
+    let valid =
+        url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
     if !valid {
-        errors.add("base_url", Code::Invalid, "must be a URL that begins with `http://` or `https://`");
+        errors.add(
+            "base_url",
+            Code::Invalid,
+            "must be a URL that begins with `http://` or `https://`",
+        );
         return None;
     }
     Some(text.to_owned())
 }
 
 fn validate_document(document: &Value, errors: &mut Errors) {
-    let is_openapi = document.get("openapi").and_then(Value::as_str).is_some_and(|version| version.starts_with("3."));
+    let is_openapi = document
+        .get("openapi")
+        .and_then(Value::as_str)
+        .is_some_and(|version| version.starts_with("3."));
     if document.is_null() {
         errors.add("document", Code::Required, "is required: an OpenAPI 3 document");
     } else if !is_openapi {
-        errors.add("document", Code::Invalid, "must be an OpenAPI document with `openapi: 3.x`");
+        errors.add(
+            "document",
+            Code::Invalid,
+            "must be an OpenAPI document with `openapi: 3.x`",
+        );
     } else if !document.get("paths").is_some_and(Value::is_object) {
         errors.add("document", Code::Invalid, "has no `paths` object");
     }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use time::OffsetDateTime;
 use crate::id::{ApplicationId, ConsumerId, DeveloperId};
 use crate::validation::{Code, Errors};
+use time::OffsetDateTime;
 
 crate::draft! {
     /// An application as it is sent.
@@ -31,11 +31,19 @@ impl ApplicationSpec {
     /// Checks a draft.
     pub fn validate(draft: &ApplicationDraft, errors: &mut Errors) -> Option<Self> {
         let name = crate::api::validate_text(draft.name.as_deref(), "name", 60, errors);
-        let description = draft.description.as_deref().map(str::trim).unwrap_or_default().to_owned();
+        let description = draft
+            .description
+            .as_deref()
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_owned();
         if description.chars().count() > 400 {
             errors.add("description", Code::OutOfRange, "must have at most 400 characters");
         }
-        Some(Self { name: name?, description })
+        Some(Self {
+            name: name?,
+            description,
+        })
     }
 }
 
@@ -60,7 +68,9 @@ impl ApplicationStatus {
 
     /// Reads the word again.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended].into_iter().find(|status| status.as_str() == text)
+        [Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 }
 

@@ -44,13 +44,26 @@ impl Noun for ConsumerSpec {
 
     fn validate(draft: &ConsumerDraft, errors: &mut Errors) -> Option<Self> {
         let name = Name::validate(draft.name.as_deref(), errors);
-        let custom_id = draft.custom_id.clone().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+        let custom_id = draft
+            .custom_id
+            .clone()
+            .map(|id| id.trim().to_owned())
+            .filter(|id| !id.is_empty());
         let sendable = |id: &String| id.len() <= 128 && id.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         if custom_id.as_ref().is_some_and(|id| !sendable(id)) {
-            errors.add("custom_id", Code::Invalid, "must be at most 128 printable ASCII characters: it is sent as a header");
+            errors.add(
+                "custom_id",
+                Code::Invalid,
+                "must be at most 128 printable ASCII characters: it is sent as a header",
+            );
         }
         let tags = validate_tags(&draft.tags, errors);
-        Some(Self { name: name?, custom_id, tags, enabled: draft.enabled.unwrap_or(true) })
+        Some(Self {
+            name: name?,
+            custom_id,
+            tags,
+            enabled: draft.enabled.unwrap_or(true),
+        })
     }
 
     fn name(&self) -> String {

@@ -31,7 +31,10 @@ pub struct Submission<D> {
 
 impl<D> From<D> for Submission<D> {
     fn from(draft: D) -> Self {
-        Self { draft, errors: Errors::new() }
+        Self {
+            draft,
+            errors: Errors::new(),
+        }
     }
 }
 
@@ -70,8 +73,13 @@ impl<'a> MemberReader<'a> {
             Err(error) => {
                 let inner = error.path().to_string().replace('[', ".").replace(']', "");
                 let inner = inner.trim_start_matches('.');
-                let path = if inner.is_empty() { name.to_owned() } else { format!("{name}.{inner}") };
-                self.errors.add(path, Code::WrongType, plain(&error.into_inner().to_string()));
+                let path = if inner.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{name}.{inner}")
+                };
+                self.errors
+                    .add(path, Code::WrongType, plain(&error.into_inner().to_string()));
                 T::default()
             }
         }
@@ -123,7 +131,11 @@ mod tests {
         let read = ThingDraft::read(&json!({"name": 3, "numbers": [1, "two"], "nmae": 1}));
         let paths: Vec<&str> = read.errors.iter().map(|error| error.path.as_str()).collect();
         assert_eq!(paths, ["nmae", "name", "numbers.1"]);
-        assert!(read.errors.at("nmae").is_some_and(|error| error.message.contains("did you mean `name`")));
+        assert!(
+            read.errors
+                .at("nmae")
+                .is_some_and(|error| error.message.contains("did you mean `name`"))
+        );
     }
 
     #[test]

@@ -26,11 +26,14 @@ impl Name {
         }
         let bytes = text.as_bytes();
         let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-        let allowed =
-            bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(byte));
+        let allowed = bytes
+            .iter()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(byte));
         if !allowed || !edge(bytes.first()) || !edge(bytes.last()) {
-            return Err("must be lower-case letters, digits, `.`, `_` or `-`, and begin and end with a letter or digit"
-                .to_owned());
+            return Err(
+                "must be lower-case letters, digits, `.`, `_` or `-`, and begin and end with a letter or digit"
+                    .to_owned(),
+            );
         }
         if uuid::Uuid::try_parse(text).is_ok() {
             return Err("must not look like an id".to_owned());
@@ -44,7 +47,9 @@ impl Name {
             errors.add("name", Code::Required, "is required");
             return None;
         };
-        Self::parse(text).map_err(|message| errors.add("name", Code::Invalid, message)).ok()
+        Self::parse(text)
+            .map_err(|message| errors.add("name", Code::Invalid, message))
+            .ok()
     }
 
     /// The name as text.
@@ -66,9 +71,17 @@ pub fn validate_tags(tags: &[String], errors: &mut Errors) -> Vec<String> {
     }
     let mut valid = Vec::with_capacity(tags.len());
     for (index, tag) in tags.iter().enumerate() {
-        let bad = tag.is_empty() || tag.len() > MAX_NAME || tag.chars().any(|c| matches!(c, ',' | '/') || c.is_whitespace() || c.is_control());
+        let bad = tag.is_empty()
+            || tag.len() > MAX_NAME
+            || tag
+                .chars()
+                .any(|c| matches!(c, ',' | '/') || c.is_whitespace() || c.is_control());
         if bad {
-            errors.add(format!("tags.{index}"), Code::Invalid, "must be 1 to 64 characters without commas, slashes or spaces");
+            errors.add(
+                format!("tags.{index}"),
+                Code::Invalid,
+                "must be 1 to 64 characters without commas, slashes or spaces",
+            );
         } else {
             valid.push(tag.clone());
         }
@@ -92,7 +105,17 @@ mod tests {
     #[test]
     fn everything_else_is_not_a_name() {
         let long = "x".repeat(65);
-        for text in ["", "-a", "a-", "A", "a b", "é", "a/b", "0198c1d2-0000-7000-8000-000000000000", long.as_str()] {
+        for text in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a b",
+            "é",
+            "a/b",
+            "0198c1d2-0000-7000-8000-000000000000",
+            long.as_str(),
+        ] {
             assert!(Name::parse(text).is_err(), "{text}");
         }
     }

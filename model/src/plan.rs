@@ -88,13 +88,19 @@ impl PlanState {
 
     /// Reads the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Staging, Self::Published, Self::Deprecated, Self::Closed].into_iter().find(|state| state.as_str() == text)
+        [Self::Staging, Self::Published, Self::Deprecated, Self::Closed]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 
     /// Whether it may become `next`.
     pub fn may_become(self, next: Self) -> bool {
         use PlanState::{Closed, Deprecated, Published, Staging};
-        self == next || matches!((self, next), (Staging, Published) | (Published, Deprecated) | (Deprecated, Closed | Published))
+        self == next
+            || matches!(
+                (self, next),
+                (Staging, Published) | (Published, Deprecated) | (Deprecated, Closed | Published)
+            )
     }
 }
 
@@ -133,17 +139,28 @@ impl Noun for PlanSpec {
         }
         let product = match draft.product.as_deref().filter(|text| !text.trim().is_empty()) {
             None => {
-                errors.add("product", Code::Required, "is required: the id or name of the product it offers");
+                errors.add(
+                    "product",
+                    Code::Required,
+                    "is required: the id or name of the product it offers",
+                );
                 None
             }
-            Some(text) => text.parse().map_err(|_| errors.add("product", Code::Invalid, "must be an id")).ok(),
+            Some(text) => text
+                .parse()
+                .map_err(|_| errors.add("product", Code::Invalid, "must be an id"))
+                .ok(),
         };
         validate_limits(&draft.limits, errors);
         let approval = match draft.approval.as_deref().unwrap_or("auto") {
             "auto" => Some(Approval::Auto),
             "manual" => Some(Approval::Manual),
             other => {
-                errors.add("approval", Code::Invalid, unknown_word("approval", other, &["auto", "manual"]));
+                errors.add(
+                    "approval",
+                    Code::Invalid,
+                    unknown_word("approval", other, &["auto", "manual"]),
+                );
                 None
             }
         };
@@ -188,10 +205,18 @@ fn validate_limits(limits: &[PlanLimit], errors: &mut Errors) {
     }
     for (index, limit) in limits.iter().enumerate() {
         if limit.requests == 0 {
-            errors.add(format!("limits.{index}.requests"), Code::OutOfRange, "must be at least 1");
+            errors.add(
+                format!("limits.{index}.requests"),
+                Code::OutOfRange,
+                "must be at least 1",
+            );
         }
         if !(1..=2_678_400).contains(&limit.window_seconds) {
-            errors.add(format!("limits.{index}.window_seconds"), Code::OutOfRange, "must be 1 to 2678400 (31 days)");
+            errors.add(
+                format!("limits.{index}.window_seconds"),
+                Code::OutOfRange,
+                "must be 1 to 2678400 (31 days)",
+            );
         }
     }
 }

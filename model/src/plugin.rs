@@ -99,20 +99,37 @@ impl Noun for PluginSpec {
     const KIND: Kind = Kind::Plugin;
 
     fn validate(draft: &PluginDraft, errors: &mut Errors) -> Option<Self> {
-        let plugin = draft.plugin.as_deref().map(str::trim).filter(|plugin| !plugin.is_empty());
+        let plugin = draft
+            .plugin
+            .as_deref()
+            .map(str::trim)
+            .filter(|plugin| !plugin.is_empty());
         if plugin.is_none() {
-            errors.add("plugin", Code::Required, "is required: the name of a plugin, see `/plugin-types`");
+            errors.add(
+                "plugin",
+                Code::Required,
+                "is required: the name of a plugin, see `/plugin-types`",
+            );
         }
         let service = scope_id(draft.service.as_deref(), "service", errors).map(ServiceId);
         let route = scope_id(draft.route.as_deref(), "route", errors).map(RouteId);
         let consumer = scope_id(draft.consumer.as_deref(), "consumer", errors).map(ConsumerId);
         let consumer_group = scope_id(draft.consumer_group.as_deref(), "consumer_group", errors).map(ConsumerGroupId);
-        let scopes = [service.is_some(), route.is_some(), consumer.is_some(), consumer_group.is_some()];
+        let scopes = [
+            service.is_some(),
+            route.is_some(),
+            consumer.is_some(),
+            consumer_group.is_some(),
+        ];
         if scopes.iter().filter(|given| **given).count() > 1 {
             let message = "has more than one scope: give one of `service`, `route`, `consumer` and `consumer_group`";
             errors.add("", Code::Conflict, message);
         }
-        let config = if draft.config.is_null() { Value::Object(serde_json::Map::new()) } else { draft.config.clone() };
+        let config = if draft.config.is_null() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            draft.config.clone()
+        };
         let tags = validate_tags(&draft.tags, errors);
         Some(Self {
             plugin: plugin?.to_owned(),
@@ -152,5 +169,7 @@ impl Noun for PluginSpec {
 
 fn scope_id(text: Option<&str>, path: &str, errors: &mut Errors) -> Option<Uuid> {
     let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-    text.parse().map_err(|_| errors.add(path, Code::Invalid, "must be an id")).ok()
+    text.parse()
+        .map_err(|_| errors.add(path, Code::Invalid, "must be an id"))
+        .ok()
 }

@@ -65,7 +65,13 @@ impl Noun for ProductSpec {
             }
         }
         let tags = validate_tags(&draft.tags, errors);
-        Some(Self { name: name?, title: title?, summary, apis, tags })
+        Some(Self {
+            name: name?,
+            title: title?,
+            summary,
+            apis,
+            tags,
+        })
     }
 
     fn name(&self) -> String {

@@ -145,7 +145,11 @@ impl Noun for ServiceSpec {
         let timeout = |value: Option<u32>, default: u32, path: &str, errors: &mut Errors| {
             let value = value.unwrap_or(default);
             if !(1..=MAX_TIMEOUT_MS).contains(&value) {
-                errors.add(path, Code::OutOfRange, format!("must be 1 to {MAX_TIMEOUT_MS} milliseconds"));
+                errors.add(
+                    path,
+                    Code::OutOfRange,
+                    format!("must be 1 to {MAX_TIMEOUT_MS} milliseconds"),
+                );
             }
             value
         };
@@ -187,7 +191,12 @@ impl Noun for ServiceSpec {
     }
 
     fn search_terms(&self) -> Vec<String> {
-        self.url.iter().map(Url::to_string).chain(self.path.clone()).chain(self.host.clone()).collect()
+        self.url
+            .iter()
+            .map(Url::to_string)
+            .chain(self.path.clone())
+            .chain(self.host.clone())
+            .collect()
     }
 }
 
@@ -203,30 +212,60 @@ struct Place {
 
 impl Place {
     fn validate(draft: &ServiceDraft, errors: &mut Errors) -> Option<Self> {
-        let given = |text: &Option<String>| text.clone().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let given = |text: &Option<String>| {
+            text.clone()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
         match (given(&draft.url), given(&draft.upstream)) {
             (None, None) => {
-                errors.add("url", Code::Required, "is required, unless `upstream` names the targets");
+                errors.add(
+                    "url",
+                    Code::Required,
+                    "is required, unless `upstream` names the targets",
+                );
                 None
             }
             (Some(_), Some(_)) => {
-                errors.add("upstream", Code::Conflict, "cannot be given together with `url`; keep one of them");
+                errors.add(
+                    "upstream",
+                    Code::Conflict,
+                    "cannot be given together with `url`; keep one of them",
+                );
                 None
             }
             (Some(url), None) => {
-                let with_url = [("protocol", &draft.protocol), ("path", &draft.path), ("host", &draft.host)];
+                let with_url = [
+                    ("protocol", &draft.protocol),
+                    ("path", &draft.path),
+                    ("host", &draft.host),
+                ];
                 for (path, _) in with_url.into_iter().filter(|(_, value)| given(value).is_some()) {
                     errors.add(path, Code::Conflict, "is part of `url`; give it only with `upstream`");
                 }
-                let url = validate_url(&url).map_err(|message| errors.add("url", Code::Invalid, message)).ok()?;
-                Some(Self { url: Some(url), ..Self::default() })
+                let url = validate_url(&url)
+                    .map_err(|message| errors.add("url", Code::Invalid, message))
+                    .ok()?;
+                Some(Self {
+                    url: Some(url),
+                    ..Self::default()
+                })
             }
             (None, Some(upstream)) => {
-                let upstream = upstream.parse().map_err(|_| errors.add("upstream", Code::Invalid, "must be an id")).ok();
+                let upstream = upstream
+                    .parse()
+                    .map_err(|_| errors.add("upstream", Code::Invalid, "must be an id"))
+                    .ok();
                 let protocol = validate_protocol(given(&draft.protocol).as_deref(), errors);
                 let path = given(&draft.path).and_then(|path| validate_base_path(path, errors));
                 let host = given(&draft.host).and_then(|host| validate_host(host, errors));
-                Some(Self { url: None, upstream: Some(upstream?), protocol: Some(protocol?), path, host })
+                Some(Self {
+                    url: None,
+                    upstream: Some(upstream?),
+                    protocol: Some(protocol?),
+                    path,
+                    host,
+                })
             }
         }
     }
@@ -237,7 +276,11 @@ fn validate_protocol(text: Option<&str>, errors: &mut Errors) -> Option<Scheme> 
         "http" => Some(Scheme::Http),
         "https" => Some(Scheme::Https),
         other => {
-            errors.add("protocol", Code::Invalid, unknown_word("protocol", other, &["http", "https"]));
+            errors.add(
+                "protocol",
+                Code::Invalid,
+                unknown_word("protocol", other, &["http", "https"]),
+            );
             None
         }
     }
@@ -245,7 +288,11 @@ fn validate_protocol(text: Option<&str>, errors: &mut Errors) -> Option<Scheme> 
 
 fn validate_base_path(path: String, errors: &mut Errors) -> Option<String> {
     if !path.starts_with('/') || path.contains(['?', '#', ' ']) || path.chars().any(char::is_control) {
-        errors.add("path", Code::Invalid, "must begin with `/` and have no query, fragment or space");
+        errors.add(
+            "path",
+            Code::Invalid,
+            "must begin with `/` and have no query, fragment or space",
+        );
         return None;
     }
     Some(path)
@@ -253,7 +300,11 @@ fn validate_base_path(path: String, errors: &mut Errors) -> Option<String> {
 
 fn validate_host(host: String, errors: &mut Errors) -> Option<String> {
     if Host::parse(&host).is_err() {
-        errors.add("host", Code::Invalid, "must be a host name or an IP address, without port and path");
+        errors.add(
+            "host",
+            Code::Invalid,
+            "must be a host name or an IP address, without port and path",
+        );
         return None;
     }
     Some(host)
@@ -265,7 +316,10 @@ fn validate_url(text: &str) -> Result<Url, String> {
     }
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("must begin with `http://` or `https://`, not `{}://`", url.scheme()));
+        return Err(format!(
+            "must begin with `http://` or `https://`, not `{}://`",
+            url.scheme()
+        ));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("has no host".to_owned());
@@ -293,18 +347,34 @@ mod tests {
     }
 
     fn at(url: &str) -> ServiceDraft {
-        ServiceDraft { name: Some("payments".into()), url: Some(url.into()), ..ServiceDraft::default() }
+        ServiceDraft {
+            name: Some("payments".into()),
+            url: Some(url.into()),
+            ..ServiceDraft::default()
+        }
     }
 
     #[test]
     fn a_url_without_scheme_says_so() {
         let errors = errors_of(&at("10.0.4.12:8080/v1"));
-        assert!(errors.at("url").is_some_and(|error| error.message.contains("has no scheme")), "{errors}");
+        assert!(
+            errors
+                .at("url")
+                .is_some_and(|error| error.message.contains("has no scheme")),
+            "{errors}"
+        );
     }
 
     #[test]
     fn a_url_must_be_a_plain_http_address() {
-        for url in ["ftp://x", "http://", "http://u:p@x", "http://x?a=1", "http://x/#f", "http://x:0"] {
+        for url in [
+            "ftp://x",
+            "http://",
+            "http://u:p@x",
+            "http://x?a=1",
+            "http://x/#f",
+            "http://x:0",
+        ] {
             assert!(errors_of(&at(url)).at("url").is_some(), "{url}");
         }
         assert!(errors_of(&at("https://api.example.com/v1")).is_empty());
@@ -312,9 +382,15 @@ mod tests {
 
     #[test]
     fn url_and_upstream_exclude_each_other() {
-        let both = ServiceDraft { upstream: Some(UpstreamId::generate().to_string()), ..at("http://x") };
+        let both = ServiceDraft {
+            upstream: Some(UpstreamId::generate().to_string()),
+            ..at("http://x")
+        };
         assert!(errors_of(&both).at("upstream").is_some());
-        let neither = ServiceDraft { name: Some("a".into()), ..ServiceDraft::default() };
+        let neither = ServiceDraft {
+            name: Some("a".into()),
+            ..ServiceDraft::default()
+        };
         assert!(errors_of(&neither).at("url").is_some());
     }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use time::OffsetDateTime;
 use crate::id::{ApplicationId, PlanId, ProductId, SubscriptionId};
 use crate::plan::Approval;
+use time::OffsetDateTime;
 
 /// Where a subscription is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,7 +24,13 @@ pub enum SubscriptionState {
 }
 
 impl SubscriptionState {
-    const ALL: [Self; 5] = [Self::Pending, Self::Approved, Self::Suspended, Self::Rejected, Self::Cancelled];
+    const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Suspended,
+        Self::Rejected,
+        Self::Cancelled,
+    ];
 
     /// The state a subscription begins in.
     pub const fn requested(approval: Approval) -> Self {
@@ -112,7 +118,10 @@ mod tests {
     fn an_ended_subscription_stays_ended() {
         for state in [SubscriptionState::Rejected, SubscriptionState::Cancelled] {
             assert!(!state.is_live());
-            assert_eq!((state.approve(), state.resume(), state.suspend(), state.cancel()), (None, None, None, None));
+            assert_eq!(
+                (state.approve(), state.resume(), state.suspend(), state.cancel()),
+                (None, None, None, None)
+            );
         }
     }
 }

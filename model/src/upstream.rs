@@ -44,7 +44,11 @@ impl Noun for UpstreamSpec {
     fn validate(draft: &UpstreamDraft, errors: &mut Errors) -> Option<Self> {
         let name = Name::validate(draft.name.as_deref(), errors);
         let tags = validate_tags(&draft.tags, errors);
-        Some(Self { name: name?, tags, enabled: draft.enabled.unwrap_or(true) })
+        Some(Self {
+            name: name?,
+            tags,
+            enabled: draft.enabled.unwrap_or(true),
+        })
     }
 
     fn name(&self) -> String {
@@ -101,24 +105,39 @@ impl Noun for TargetSpec {
     fn validate(draft: &TargetDraft, errors: &mut Errors) -> Option<Self> {
         let upstream = match draft.upstream.as_deref().filter(|text| !text.trim().is_empty()) {
             None => {
-                errors.add("upstream", Code::Required, "is required: the id or name of its upstream");
+                errors.add(
+                    "upstream",
+                    Code::Required,
+                    "is required: the id or name of its upstream",
+                );
                 None
             }
-            Some(text) => text.parse().map_err(|_| errors.add("upstream", Code::Invalid, "must be an id")).ok(),
+            Some(text) => text
+                .parse()
+                .map_err(|_| errors.add("upstream", Code::Invalid, "must be an id"))
+                .ok(),
         };
         let address = match draft.address.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             None => {
                 errors.add("address", Code::Required, "is required, like `10.0.4.12:8080`");
                 None
             }
-            Some(text) => Address::parse(text).map_err(|message| errors.add("address", Code::Invalid, message)).ok(),
+            Some(text) => Address::parse(text)
+                .map_err(|message| errors.add("address", Code::Invalid, message))
+                .ok(),
         };
         let weight = draft.weight.unwrap_or(100);
         if weight > MAX_WEIGHT {
             errors.add("weight", Code::OutOfRange, format!("must be 0 to {MAX_WEIGHT}"));
         }
         let tags = validate_tags(&draft.tags, errors);
-        Some(Self { upstream: upstream?, address: address?, weight, tags, enabled: draft.enabled.unwrap_or(true) })
+        Some(Self {
+            upstream: upstream?,
+            address: address?,
+            weight,
+            tags,
+            enabled: draft.enabled.unwrap_or(true),
+        })
     }
 
     fn name(&self) -> String {

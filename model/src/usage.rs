@@ -69,11 +69,17 @@ impl UsageCounts {
 
 /// The bucket that a latency falls into.
 pub fn latency_bucket(latency_us: u64) -> usize {
-    LATENCY_BOUNDS_MS.iter().position(|bound| latency_us <= u64::from(*bound) * 1_000).unwrap_or(LATENCY_BOUNDS_MS.len())
+    LATENCY_BOUNDS_MS
+        .iter()
+        .position(|bound| latency_us <= u64::from(*bound) * 1_000)
+        .unwrap_or(LATENCY_BOUNDS_MS.len())
 }
 
 /// The latency in milliseconds below which `share` of the requests stayed, interpolated within its bucket.
-#[expect(clippy::cast_precision_loss, reason = "an estimate from buckets, shown with few digits")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate from buckets, shown with few digits"
+)]
 pub fn quantile_ms(histogram: &[u64], share: f64) -> Option<f64> {
     let total: u64 = histogram.iter().sum();
     if total == 0 {
@@ -83,7 +89,9 @@ pub fn quantile_ms(histogram: &[u64], share: f64) -> Option<f64> {
     let mut seen = 0.0;
     let mut low = 0.0;
     for (index, count) in histogram.iter().enumerate() {
-        let high = LATENCY_BOUNDS_MS.get(index).map_or(low * 2.0, |bound| f64::from(*bound));
+        let high = LATENCY_BOUNDS_MS
+            .get(index)
+            .map_or(low * 2.0, |bound| f64::from(*bound));
         if *count > 0 && seen + *count as f64 >= wanted {
             return Some(low + (high - low) * ((wanted - seen) / *count as f64));
         }

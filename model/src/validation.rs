@@ -64,14 +64,22 @@ impl Errors {
     pub fn add(&mut self, path: impl Into<String>, code: Code, message: impl Into<String>) {
         let path = path.into();
         if self.at(&path).is_none() {
-            self.0.push(FieldError { path, message: message.into(), code });
+            self.0.push(FieldError {
+                path,
+                message: message.into(),
+                code,
+            });
         }
     }
 
     /// Adds another list, each of its paths under `prefix`.
     pub fn nest(&mut self, prefix: &str, inner: Errors) {
         for error in inner.0 {
-            let path = if error.path.is_empty() { prefix.to_owned() } else { format!("{prefix}.{}", error.path) };
+            let path = if error.path.is_empty() {
+                prefix.to_owned()
+            } else {
+                format!("{prefix}.{}", error.path)
+            };
             self.add(path, error.code, error.message);
         }
     }

@@ -73,7 +73,11 @@ pub enum Flow {
 impl Flow {
     /// Ends the request with a refusal.
     pub fn refuse(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Respond(Box::new(Answer::Refusal(Refusal { reason, detail: detail.into(), headers: Vec::new() })))
+        Self::Respond(Box::new(Answer::Refusal(Refusal {
+            reason,
+            detail: detail.into(),
+            headers: Vec::new(),
+        })))
     }
 }
 

@@ -3,9 +3,10 @@
 //! This is the one place where a plugin's type is forgotten; before it everything is typed.
 
 use model::id::PluginId;
+use model::validation::unknown_word;
 use model::{Code, Errors};
 use schemars::Schema;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
 use crate::services::Services;
@@ -30,8 +31,10 @@ pub struct PluginType {
     /// The JSON Schema (2020-12) of its configuration.
     pub schema: fn() -> Schema,
     validate: fn(&Value) -> Result<(Value, String), Errors>,
-    compile: fn(&Value, PluginId, &Services) -> Result<Box<dyn Filter>, String>,
+    compile: Compile,
 }
+
+type Compile = fn(&Value, PluginId, &Services) -> Result<Box<dyn Filter>, String>;
 
 impl PluginType {
     /// The entry of a plugin.
@@ -50,6 +53,12 @@ impl PluginType {
         }
     }
 
+    /// The name of its configuration among the components of an OpenAPI document.
+    pub fn component(&self) -> String {
+        let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        format!("{}Config", self.name.split('-').map(word).collect::<String>())
+    }
+
     /// Checks a configuration: the complete one with defaults filled in, or all that is wrong.
     /// Paths are those within the configuration.
     pub fn validate(&self, config: &Value) -> Result<Value, Errors> {
@@ -58,7 +67,9 @@ impl PluginType {
 
     /// One sentence about a configuration.
     pub fn describe(&self, config: &Value) -> String {
-        (self.validate)(config).map(|(_, sentence)| sentence).unwrap_or_default()
+        (self.validate)(config)
+            .map(|(_, sentence)| sentence)
+            .unwrap_or_default()
     }
 
     /// Compiles a configuration for one instance.
@@ -72,9 +83,37 @@ fn read<P: Plugin>(config: &Value) -> Result<P, Errors> {
         let path = error.path().to_string().replace('[', ".").replace(']', "");
         let path = path.trim_matches('.');
         let message = error.inner().to_string();
-        let code = if message.starts_with("unknown field") { Code::UnknownMember } else { Code::Invalid };
-        Errors::one(path, code, message.split(" at line ").next().unwrap_or_default())
+        let message = message.split(" at line ").next().unwrap_or_default();
+        match unknown_field(message) {
+            Some((word, known)) => {
+                let parent = path.strip_suffix(word).unwrap_or(path).trim_end_matches('.');
+                let path = if parent.is_empty() {
+                    word.to_owned()
+                } else {
+                    format!("{parent}.{word}")
+                };
+                Errors::one(path, Code::UnknownMember, unknown_word("member", word, &known))
+            }
+            None => Errors::one(path, code_of(message), message),
+        }
     })
+}
+
+/// The word and the known ones in serde's text about an unknown field.
+fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
+    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    let word = quoted.next()?;
+    Some((word, quoted.collect()))
+}
+
+fn code_of(message: &str) -> Code {
+    if message.starts_with("missing field") {
+        Code::Required
+    } else if message.starts_with("invalid type") {
+        Code::WrongType
+    } else {
+        Code::Invalid
+    }
 }
 
 fn validate<P: Plugin>(config: &Value) -> Result<(Value, String), Errors> {
@@ -111,8 +150,58 @@ impl Registry {
         self.0.iter()
     }
 
+    /// The schemas of all configurations as components of an OpenAPI 3.1 document: `RateLimitConfig`, and what it is
+    /// made of as `RateLimitConfigLimit`.
+    pub fn openapi_components(&self) -> Map<String, Value> {
+        let mut components = Map::new();
+        for plugin in self {
+            let name = plugin.component();
+            let mut schema = (plugin.schema)().to_value();
+            redirect(&mut schema, &name);
+            if let Some(members) = schema.as_object_mut() {
+                members.shift_remove("$schema");
+                if let Some(Value::Object(definitions)) = members.shift_remove("$defs") {
+                    components.extend(
+                        definitions
+                            .into_iter()
+                            .map(|(part, schema)| (format!("{name}{part}"), schema)),
+                    );
+                }
+            }
+            components.insert(name, schema);
+        }
+        components
+    }
+
     /// Their names.
     pub fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|plugin| plugin.name).collect()
+    }
+}
+
+impl IntoIterator for &Registry {
+    type Item = &'static PluginType;
+    type IntoIter = std::slice::Iter<'static, PluginType>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Points references into a schema's own definitions to the components that these become.
+fn redirect(value: &mut Value, component: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::String(target) if name == "$ref" => {
+                        *target = target.replace("#/$defs/", &format!("#/components/schemas/{component}"));
+                    }
+                    other => redirect(other, component),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, component)),
+        _ => {}
     }
 }

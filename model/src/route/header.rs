@@ -77,7 +77,11 @@ pub(super) fn validate(
     errors: &mut Errors,
 ) -> BTreeMap<String, Vec<HeaderPattern>> {
     if drafts.len() > MAX_HEADERS {
-        errors.add("headers", Code::OutOfRange, format!("has more than {MAX_HEADERS} names"));
+        errors.add(
+            "headers",
+            Code::OutOfRange,
+            format!("has more than {MAX_HEADERS} names"),
+        );
     }
     let mut headers = BTreeMap::new();
     for (name, values) in drafts {

@@ -121,7 +121,9 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, host: &str, port: Option<u16>) -> bool {
-        HostPattern::parse(pattern).expect(pattern).matches(&HostName::parse(host).expect(host), port)
+        HostPattern::parse(pattern)
+            .expect(pattern)
+            .matches(&HostName::parse(host).expect(host), port)
     }
 
     #[test]

@@ -135,8 +135,16 @@ impl RouteSpec {
             && self.priority == other.priority
             && self.regex_priority == other.regex_priority
             && self.headers == other.headers
-            && meet(self.hosts.is_empty(), other.hosts.is_empty(), self.hosts.iter().any(|h| other.hosts.contains(h)))
-            && meet(self.paths.is_empty(), other.paths.is_empty(), self.paths.iter().any(|p| other.paths.contains(p)))
+            && meet(
+                self.hosts.is_empty(),
+                other.hosts.is_empty(),
+                self.hosts.iter().any(|h| other.hosts.contains(h)),
+            )
+            && meet(
+                self.paths.is_empty(),
+                other.paths.is_empty(),
+                self.paths.iter().any(|p| other.paths.contains(p)),
+            )
     }
 }
 
@@ -195,16 +203,25 @@ impl Noun for RouteSpec {
 
     fn search_terms(&self) -> Vec<String> {
         let hosts = self.hosts.iter().map(ToString::to_string);
-        hosts.chain(self.paths.iter().map(ToString::to_string)).chain(self.methods.iter().cloned()).collect()
+        hosts
+            .chain(self.paths.iter().map(ToString::to_string))
+            .chain(self.methods.iter().cloned())
+            .collect()
     }
 }
 
 fn validate_service(text: Option<&str>, errors: &mut Errors) -> Option<ServiceId> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-        errors.add("service", Code::Required, "is required: the id or name of the service that it leads to");
+        errors.add(
+            "service",
+            Code::Required,
+            "is required: the id or name of the service that it leads to",
+        );
         return None;
     };
-    text.parse().map_err(|_| errors.add("service", Code::Invalid, "must be an id")).ok()
+    text.parse()
+        .map_err(|_| errors.add("service", Code::Invalid, "must be an id"))
+        .ok()
 }
 
 fn validate_protocols(texts: &[String], errors: &mut Errors) -> Vec<Protocol> {
@@ -226,7 +243,11 @@ fn validate_method(text: &str) -> Result<String, String> {
         return Ok(upper);
     }
     let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-    if is_token && text.len() <= 20 { Ok(upper) } else { Err(unknown_word("method", text, &known)) }
+    if is_token && text.len() <= 20 {
+        Ok(upper)
+    } else {
+        Err(unknown_word("method", text, &known))
+    }
 }
 
 fn validate_encoded_slashes(text: Option<&str>, errors: &mut Errors) -> Option<EncodedSlashes> {
@@ -234,7 +255,11 @@ fn validate_encoded_slashes(text: Option<&str>, errors: &mut Errors) -> Option<E
         "reject" => Some(EncodedSlashes::Reject),
         "keep" => Some(EncodedSlashes::Keep),
         other => {
-            errors.add("encoded_slashes", Code::Invalid, unknown_word("choice", other, &["reject", "keep"]));
+            errors.add(
+                "encoded_slashes",
+                Code::Invalid,
+                unknown_word("choice", other, &["reject", "keep"]),
+            );
             None
         }
     }
@@ -279,7 +304,16 @@ mod tests {
             "name": "Bad Name", "hosts": ["ok.example.com", "example.com/path"], "paths": ["~^/([", "nope"],
             "methods": ["FETCH ME"], "headers": {"x y": ["1"]}, "pathes": []
         }));
-        for path in ["name", "service", "hosts.1", "paths.0", "paths.1", "methods.0", "headers.x y", "pathes"] {
+        for path in [
+            "name",
+            "service",
+            "hosts.1",
+            "paths.0",
+            "paths.1",
+            "methods.0",
+            "headers.x y",
+            "pathes",
+        ] {
             assert!(errors.at(path).is_some(), "{path} in {errors}");
         }
         assert!(errors.at("hosts.0").is_none());
@@ -306,9 +340,15 @@ mod tests {
     #[test]
     fn routes_that_differ_in_a_method_can_be_told_apart() {
         let service = ServiceId::generate();
-        let get = validate(json!({"name": "a", "service": service, "paths": ["/a"], "methods": ["GET"]})).0.expect("valid");
-        let post = validate(json!({"name": "b", "service": service, "paths": ["/a"], "methods": ["POST"]})).0.expect("valid");
-        let any = validate(json!({"name": "c", "service": service, "paths": ["/a"]})).0.expect("valid");
+        let get = validate(json!({"name": "a", "service": service, "paths": ["/a"], "methods": ["GET"]}))
+            .0
+            .expect("valid");
+        let post = validate(json!({"name": "b", "service": service, "paths": ["/a"], "methods": ["POST"]}))
+            .0
+            .expect("valid");
+        let any = validate(json!({"name": "c", "service": service, "paths": ["/a"]}))
+            .0
+            .expect("valid");
         assert!(!get.indistinguishable(&post));
         assert!(!get.indistinguishable(&any), "naming a method is more specific");
         assert!(get.indistinguishable(&get.clone()));

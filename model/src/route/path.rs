@@ -64,7 +64,11 @@ impl PathPattern {
 
     /// The regular expression, compiled with the size limit; only for `Regex`.
     pub fn compile(pattern: &str) -> Result<regex::Regex, String> {
-        let anchored = if pattern.starts_with('^') { pattern.to_owned() } else { format!("^(?:{pattern})") };
+        let anchored = if pattern.starts_with('^') {
+            pattern.to_owned()
+        } else {
+            format!("^(?:{pattern})")
+        };
         RegexBuilder::new(&anchored)
             .size_limit(MAX_REGEX_SIZE)
             .build()
@@ -86,7 +90,9 @@ fn parse_segments(path: &str) -> Result<Vec<Segment>, String> {
     for (index, part) in parts.iter().enumerate() {
         let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
             if part.contains(['{', '}']) {
-                return Err(format!("`{part}`: a parameter must be a whole segment, like `/{{id}}/`"));
+                return Err(format!(
+                    "`{part}`: a parameter must be a whole segment, like `/{{id}}/`"
+                ));
             }
             segments.push(Segment::Literal((*part).to_owned()));
             continue;
@@ -106,7 +112,11 @@ fn parse_segments(path: &str) -> Result<Vec<Segment>, String> {
             return Err(format!("`{part}` must be the last segment"));
         }
         let name = name.to_owned();
-        segments.push(if rest.is_some() { Segment::Rest(name) } else { Segment::Parameter(name) });
+        segments.push(if rest.is_some() {
+            Segment::Rest(name)
+        } else {
+            Segment::Parameter(name)
+        });
     }
     Ok(segments)
 }
