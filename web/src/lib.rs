@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The pages for people: the admin console and the developer portal.
+//!
+//! A page is a struct with a template; a handler extracts who asks, calls one operation of `control` and renders.
+//! Pages are printed by the server and work without JavaScript; islands add comfort. No inline script or style exists.
+
+pub mod assets;
+pub mod charts;
+pub mod console;
+pub mod diff;
+pub mod error;
+pub mod fields;
+pub mod form;
+pub mod page;
+pub mod portal;
+pub mod security;
+pub mod session;
+pub mod text;
+pub mod urls;
+pub mod visit;
+
+pub use error::{PageError, PageResult};
+pub use fields::Fields;
+pub use form::Form;
+pub use visit::{Console, Portal, PortalAccount, Query, Visit};

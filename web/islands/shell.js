@@ -1,0 +1,35 @@
+// The one script of every page: htmx and the small behaviours of the shell. Pages work without it.
+import htmx from "htmx.org/dist/htmx.esm.js";
+import { copyOnClick } from "./copy.js";
+import { openDialogs } from "./dialog.js";
+import { switchTheme } from "./theme.js";
+import { navigation } from "./navigation.js";
+import { editRows } from "./rows.js";
+import { selectTabs } from "./tabs.js";
+import { relativeTimes } from "./time.js";
+import { toasts } from "./toast.js";
+
+const csrf = () => document.querySelector("meta[name=csrf]")?.content;
+
+document.addEventListener("htmx:config:request", ({ detail }) => {
+  const token = csrf();
+  if (token) detail.ctx.request.headers["x-csrf-token"] = token;
+});
+
+/** Starts what belongs to the elements of `root`: the page, or what htmx has just put into it. */
+function start(root) {
+  editRows(root);
+  selectTabs(root);
+  relativeTimes(root);
+  toasts(root);
+  if (root.querySelector("[data-chart]")) import("./charts.js").then((charts) => charts.draw(root));
+}
+
+copyOnClick();
+openDialogs(htmx);
+switchTheme();
+navigation();
+start(document);
+document.addEventListener("htmx:after:swap", () => start(document));
+// A failed save is answered with the form again: go to the first thing to mend.
+document.querySelector("[aria-invalid=true]")?.focus();

@@ -1,0 +1,23 @@
+//! The admin console.
+
+pub mod palette;
+
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use control::accounts::AccountKind;
+
+use crate::error::PageError;
+use crate::{assets, security, visit};
+
+/// The pages under `/console` and the assets; needs `web::Data<Control>`.
+pub fn configure(config: &mut web::ServiceConfig) {
+    assets::configure(config);
+    let pages = web::scope("/console")
+        .wrap(from_fn(|request, next| {
+            visit::identify(AccountKind::Admin, request, next)
+        }))
+        .wrap(from_fn(security::guard))
+        .configure(palette::configure)
+        .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
+    config.service(pages);
+}

@@ -1,0 +1,458 @@
+//! Who asks for a page: found once per request, handed to handlers by extractors, and how they answer.
+
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::cookie::Cookie;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use askama::Template;
+use control::accounts::{AccountKind, Client, SecretText, sessions};
+use control::secrets::random_token;
+use control::{Control, Error, ListQuery, Written, gateways};
+use model::Errors;
+use model::actor::{Action, Actor, Resource};
+use sessions::Session;
+
+use crate::error::{PageError, PageResult};
+use crate::page::{AuthPage, Flash};
+use crate::session::{Cookies, same_token, visit_token};
+use crate::urls;
+
+/// How long a save waits for the gateways before the page says that they are still at it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A request for a page, signed in or not.
+#[derive(Debug, Clone)]
+pub struct Visit(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    control: Control,
+    cookies: Cookies,
+    session: Option<Session>,
+    secret: Option<String>,
+    visit: String,
+    visit_is_new: bool,
+    theme: Option<&'static str>,
+    flash: Option<Flash>,
+    is_htmx: bool,
+    address: String,
+    peer: IpAddr,
+    user_agent: String,
+}
+
+/// Middleware around the pages for one kind of account: finds out who asks.
+pub async fn identify<B: MessageBody + 'static>(
+    kind: AccountKind,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    match Visit::find(kind, request.request()).await {
+        Ok(visit) => {
+            request.extensions_mut().insert(visit);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(error) => {
+            let (request, _) = request.into_parts();
+            Ok(ServiceResponse::new(request, error.error_response()).map_into_right_body())
+        }
+    }
+}
+
+impl Visit {
+    async fn find(kind: AccountKind, request: &HttpRequest) -> Result<Self, PageError> {
+        let control = request
+            .app_data::<web::Data<Control>>()
+            .ok_or(PageError::NotFound)?
+            .get_ref()
+            .clone();
+        let settings = control.settings();
+        let url = if kind == AccountKind::Admin {
+            &settings.console_url
+        } else {
+            &settings.portal_url
+        };
+        let cookies = Cookies::new(kind, url);
+        let secret = cookies.session(request);
+        let session = match &secret {
+            Some(secret) => sessions::resolve(&control, kind, secret).await?,
+            None => None,
+        };
+        let visit = cookies.read(request, "visit");
+        let header = |name: &str| {
+            request
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
+        let inner = Inner {
+            cookies,
+            session,
+            secret,
+            visit_is_new: visit.is_none(),
+            visit: visit.unwrap_or_else(random_token),
+            theme: theme(request),
+            flash: cookies.read(request, "flash").and_then(|text| Flash::decode(&text)),
+            is_htmx: !header("hx-request").is_empty(),
+            address: request.uri().to_string(),
+            peer: request
+                .peer_addr()
+                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip()),
+            user_agent: header("user-agent").chars().take(200).collect(),
+            control,
+        };
+        Ok(Self(Rc::new(inner)))
+    }
+
+    /// The visit that [`identify`] found.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, PageError> {
+        request.extensions().get::<Self>().cloned().ok_or(PageError::NotFound)
+    }
+
+    /// The way to every operation.
+    pub fn control(&self) -> &Control {
+        &self.0.control
+    }
+
+    /// Who is signed in.
+    pub fn session(&self) -> Option<&Session> {
+        self.0.session.as_ref()
+    }
+
+    /// The browser, for throttling and the list of sessions.
+    pub fn client(&self) -> Client<'_> {
+        Client {
+            address: self.0.peer,
+            user_agent: &self.0.user_agent,
+            session: self.0.secret.as_deref(),
+        }
+    }
+
+    /// The chosen theme; without one the system's counts.
+    pub fn theme(&self) -> Option<&'static str> {
+        self.0.theme
+    }
+
+    /// Path and query of this request.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// The token that forms of this page carry.
+    pub fn form_token(&self) -> String {
+        self.session()
+            .map_or_else(|| visit_token(&self.0.visit), |session| session.csrf.clone())
+    }
+
+    pub(crate) fn accepts(&self, token: &str) -> bool {
+        (self.session().is_some() || !self.0.visit_is_new) && same_token(&self.form_token(), token)
+    }
+
+    pub(crate) fn flash(&self) -> Option<Flash> {
+        self.0.flash.clone()
+    }
+
+    /// What a page without navigation shows around its card.
+    pub fn auth_page(&self, title: &str) -> AuthPage {
+        AuthPage {
+            title: title.to_owned(),
+            theme: self.theme(),
+            csrf: self.form_token(),
+            flash: self.flash(),
+        }
+    }
+
+    /// The page.
+    pub fn html(&self, page: &impl Template) -> PageResult {
+        self.render(StatusCode::OK, page)
+    }
+
+    /// The page again, because what was typed is not valid.
+    pub fn invalid(&self, page: &impl Template) -> PageResult {
+        self.render(StatusCode::UNPROCESSABLE_ENTITY, page)
+    }
+
+    /// The page with another status.
+    pub fn render(&self, status: StatusCode, page: &impl Template) -> PageResult {
+        let mut response = HttpResponse::build(status);
+        response
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .content_type("text/html; charset=utf-8");
+        if self.0.visit_is_new && self.session().is_none() {
+            response.cookie(self.0.cookies.make("visit", self.0.visit.clone()));
+        }
+        if self.0.flash.is_some() {
+            response.cookie(self.0.cookies.removal("flash"));
+        }
+        Ok(response.body(page.render()?))
+    }
+
+    /// Goes on to another page.
+    pub fn redirect(&self, location: impl Into<String>) -> PageResult {
+        Ok(self.leave(location.into(), &[]))
+    }
+
+    /// Goes on to another page, which shows a toast.
+    pub fn redirect_with(&self, location: impl Into<String>, flash: &Flash) -> PageResult {
+        Ok(self.leave(location.into(), &[self.0.cookies.make("flash", flash.encode())]))
+    }
+
+    /// Begins a session in this browser and goes on, to a place of ours only.
+    pub fn sign_in(&self, secret: &SecretText, location: &str) -> PageResult {
+        Ok(self.leave(
+            local(location).to_owned(),
+            &[self.0.cookies.start(secret), self.0.cookies.removal("visit")],
+        ))
+    }
+
+    /// Ends the session, here and in this browser, and goes on.
+    pub async fn sign_out(&self, location: &str) -> PageResult {
+        if let Some(session) = self.session() {
+            sessions::end(self.control(), session).await?;
+        }
+        Ok(self.leave(location.to_owned(), &[self.0.cookies.end()]))
+    }
+
+    fn leave(&self, location: String, cookies: &[Cookie<'static>]) -> HttpResponse {
+        // htmx follows redirects by itself and would put the whole page where a part belongs.
+        let mut response = if self.0.is_htmx {
+            HttpResponse::Ok()
+        } else {
+            HttpResponse::SeeOther()
+        };
+        let name = if self.0.is_htmx { "hx-redirect" } else { "location" };
+        response
+            .insert_header((name, location))
+            .insert_header((header::CACHE_CONTROL, "no-store"));
+        for cookie in cookies {
+            response.cookie(cookie.clone());
+        }
+        response.finish()
+    }
+
+    fn sign_in_first(&self, page: &str) -> PageError {
+        PageError::SignIn(urls::with_query(page, &[("next", self.address())]))
+    }
+
+    /// Says that a change is saved and which gateways run it, on the page that follows.
+    pub async fn saved<T>(&self, written: &Written<T>, words: &str, location: impl Into<String>) -> PageResult {
+        let flash = match written.revision {
+            None => Flash::ok("Nothing changed"),
+            Some(revision) => Flash::ok(format!("{words} {}", self.liveness(revision).await?)),
+        };
+        self.redirect_with(location, &flash)
+    }
+
+    async fn liveness(&self, revision: i64) -> Result<String, PageError> {
+        let behind = gateways::wait(self.control(), revision, gateways::WaitFor::All, PATIENCE)
+            .await?
+            .len();
+        let all = gateways::list(self.control(), &Actor::system()).await?;
+        let live = all.iter().filter(|gateway| gateway.live).count();
+        Ok(match live {
+            0 => format!("as revision {revision}; no gateway is running"),
+            1 if behind == 0 => "and live".to_owned(),
+            _ if behind == 0 => format!("and live on all {live} nodes"),
+            _ => format!(
+                "as revision {revision}, live on {} of {live} nodes so far",
+                live.saturating_sub(behind)
+            ),
+        })
+    }
+}
+
+fn theme(request: &HttpRequest) -> Option<&'static str> {
+    match request.cookie("theme")?.value() {
+        "dark" => Some("dark"),
+        "light" => Some("light"),
+        _ => None,
+    }
+}
+
+impl FromRequest for Visit {
+    type Error = PageError;
+    type Future = Ready<Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+macro_rules! signed_in {
+    ($(#[$doc:meta])* $name:ident, $sign_in:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            visit: Visit,
+            session: Session,
+        }
+
+        impl $name {
+            /// In whose name operations are done.
+            pub fn actor(&self) -> &Actor {
+                &self.session.actor
+            }
+
+            /// The session, which always is.
+            pub fn session(&self) -> &Session {
+                &self.session
+            }
+        }
+
+        impl Deref for $name {
+            type Target = Visit;
+            fn deref(&self) -> &Visit {
+                &self.visit
+            }
+        }
+
+        impl FromRequest for $name {
+            type Error = PageError;
+            type Future = Ready<Result<Self, PageError>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(Visit::of(request).and_then(|visit| match visit.session().cloned() {
+                    Some(session) => Ok(Self { visit, session }),
+                    None => Err(visit.sign_in_first($sign_in)),
+                }))
+            }
+        }
+    };
+}
+
+signed_in! {
+    /// An administrator in the console; anybody else is sent to sign in.
+    Console, urls::console::SIGN_IN
+}
+
+signed_in! {
+    /// A developer in the portal; anybody else is sent to sign in.
+    PortalAccount, urls::portal::SIGN_IN
+}
+
+impl Console {
+    /// Whether the administrator may change these, so that the page offers it.
+    pub fn may(&self, resource: Resource) -> bool {
+        self.session.actor.rights.allow(resource, Action::Write)
+    }
+}
+
+/// Somebody in the portal, signed in or not.
+#[derive(Debug, Clone)]
+pub struct Portal(Visit);
+
+impl Deref for Portal {
+    type Target = Visit;
+    fn deref(&self) -> &Visit {
+        &self.0
+    }
+}
+
+impl FromRequest for Portal {
+    type Error = PageError;
+    type Future = Ready<Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Visit::of(request).map(Self))
+    }
+}
+
+/// The query parameters of a page.
+#[derive(Debug, Clone, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The parameter of this name; empty when there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
+    }
+
+    /// What a list shall hold; `filters` are the typed ones of the noun.
+    pub fn list(&self, filters: &[&str]) -> Result<ListQuery, PageError> {
+        Ok(ListQuery::read(&self.0, filters)?)
+    }
+
+    /// The same query with other values, as a link; the cursor goes, as it belongs to one order of one search.
+    pub fn link(&self, path: &str, changes: &[(&str, &str)]) -> String {
+        let changed = |name: &str| name == "cursor" || changes.iter().any(|(known, _)| *known == name);
+        let mut pairs: Vec<(&str, &str)> = self
+            .0
+            .iter()
+            .filter(|(name, _)| !changed(name))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        pairs.extend_from_slice(changes);
+        urls::with_query(path, &pairs)
+    }
+}
+
+impl FromRequest for Query {
+    type Error = PageError;
+    type Future = Ready<Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+        ready(Ok(Self(
+            pairs
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
+        )))
+    }
+}
+
+/// A way back that leads nowhere but to ourselves.
+pub fn local(location: &str) -> &str {
+    let foreign =
+        !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
+    if foreign { "/" } else { location }
+}
+
+/// Errors that belong beside the fields of a form; every other error is a page of its own.
+pub fn field_errors(error: Error) -> Result<Errors, PageError> {
+    match error {
+        Error::Invalid(errors) => Ok(errors),
+        other => Err(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_stays_here() {
+        assert_eq!(local("/console/routes?q=a"), "/console/routes?q=a");
+        for foreign in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "",
+        ] {
+            assert_eq!(local(foreign), "/", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_changed_query_begins_at_the_first_page() {
+        let query = Query(vec![
+            ("q".into(), "a".into()),
+            ("cursor".into(), "x".into()),
+            ("sort".into(), "name".into()),
+        ]);
+        assert_eq!(query.link("/r", &[("sort", "-name")]), "/r?q=a&sort=-name");
+        assert_eq!(query.get("q"), "a");
+    }
+}
