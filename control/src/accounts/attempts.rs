@@ -98,6 +98,17 @@ pub(crate) async fn spend(control: &Control, limit: &Limit) -> Result<()> {
     Ok(())
 }
 
+/// Takes back one attempt: it succeeded, and people behind one address may be many.
+pub(crate) async fn refund(control: &Control, limit: &Limit) -> Result<()> {
+    sqlx::query!(
+        "delete from attempts where ctid = (select ctid from attempts where subject = $1 order by at desc limit 1)",
+        limit.subject,
+    )
+    .execute(control.pool())
+    .await?;
+    Ok(())
+}
+
 /// Forgets the attempts on a subject: it has shown the right password.
 pub(crate) async fn forget(control: &Control, limit: &Limit) -> Result<()> {
     sqlx::query!("delete from attempts where subject = $1", limit.subject)

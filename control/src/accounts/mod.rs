@@ -19,7 +19,7 @@ use model::{Code, Errors};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use attempts::{Limit, forget, spend};
+pub(crate) use attempts::{Limit, forget, refund, spend};
 
 /// The two kinds of account; they never share sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]

@@ -8,7 +8,7 @@ use crate::Control;
 use crate::error::{Error, Result};
 
 use super::sessions::{self, Account, Opened};
-use super::{AccountKind, Client, Limit, forget, normal_email, password, required, spend};
+use super::{AccountKind, Client, Limit, forget, normal_email, password, refund, required, spend};
 
 model::draft! {
     /// What a person types to sign in.
@@ -63,6 +63,7 @@ async fn sign_in(
         return Err(Error::WrongCredentials);
     };
     forget(control, &by_account).await?;
+    refund(control, &by_address).await?;
     if let Some(refusal) = found.refusal {
         return Err(refusal);
     }

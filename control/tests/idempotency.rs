@@ -1,0 +1,109 @@
+//! Requests that are sent twice.
+
+use std::time::Duration;
+
+use control::Error;
+use control::idempotency::{self, Answer, Claim, Start};
+use model::actor::Actor;
+
+use crate::support::House;
+
+const REQUEST: &[u8] = b"POST /api/v1/tokens {}";
+
+async fn claim(house: &House, actor: &Actor, key: &str) -> Claim {
+    match idempotency::begin(&house.control, actor, key, REQUEST).await {
+        Ok(Start::New(claim)) => claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(body: &[u8]) -> Answer {
+    Answer {
+        status: 201,
+        headers: vec![("location".to_owned(), "/x".to_owned())],
+        body: body.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let first = claim(&house, &actor, "key-1").await;
+    idempotency::finish(&house.control, first, &answer(b"the secret"))
+        .await
+        .unwrap();
+    let again = idempotency::begin(&house.control, &actor, "key-1", REQUEST)
+        .await
+        .unwrap();
+    let Start::Answered(found) = again else {
+        panic!("{again:?}")
+    };
+    assert_eq!(found, answer(b"the secret"));
+    assert_eq!(
+        house
+            .count("select count(*) from idempotency_keys where position('the secret' in encode(body, 'escape')) > 0")
+            .await,
+        0
+    );
+
+    house.advance(Duration::from_hours(24));
+    claim(&house, &actor, "key-1").await;
+}
+
+#[tokio::test]
+async fn a_key_of_somebody_else_says_nothing() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let first = claim(&house, &admin, "key-1").await;
+    idempotency::finish(&house.control, first, &answer(b"")).await.unwrap();
+    claim(&house, &Actor::system(), "key-1").await;
+}
+
+#[tokio::test]
+async fn a_key_cannot_be_used_for_another_request() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let first = claim(&house, &actor, "key-1").await;
+    idempotency::finish(&house.control, first, &answer(b"")).await.unwrap();
+    let other = idempotency::begin(&house.control, &actor, "key-1", b"something else").await;
+    let Err(Error::Invalid(errors)) = other else {
+        panic!("{other:?}")
+    };
+    assert!(errors.at("Idempotency-Key").is_some());
+    for key in ["", "with space", "ä", &"x".repeat(256)] {
+        let refused = idempotency::begin(&house.control, &actor, key, REQUEST).await;
+        assert!(matches!(refused, Err(Error::InvalidQuery(_))), "{key}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_runs_is_not_run_twice_unless_it_died() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let dead = claim(&house, &actor, "key-1").await;
+    let second = idempotency::begin(&house.control, &actor, "key-1", REQUEST).await;
+    assert!(matches!(second, Err(Error::Conflict(_))), "{second:?}");
+
+    house.advance(Duration::from_mins(1));
+    let taken_over = claim(&house, &actor, "key-1").await;
+    // The one that was taken for dead may wake up; its answer does not count any more.
+    idempotency::finish(&house.control, dead, &answer(b"late"))
+        .await
+        .unwrap();
+    idempotency::finish(&house.control, taken_over, &answer(b"first"))
+        .await
+        .unwrap();
+    let again = idempotency::begin(&house.control, &actor, "key-1", REQUEST)
+        .await
+        .unwrap();
+    assert!(
+        matches!(&again, Start::Answered(found) if found.body == b"first"),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_abandoned_request_can_be_sent_again_at_once() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let first = claim(&house, &actor, "key-1").await;
+    idempotency::abandon(&house.control, first).await.unwrap();
+    claim(&house, &actor, "key-1").await;
+}

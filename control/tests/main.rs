@@ -1,0 +1,16 @@
+//! Every operation against a real database, one database for each test.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
+
+mod admins;
+mod developers;
+mod idempotency;
+mod jobs;
+mod mail;
+mod sessions;
+mod setup;
+mod support;
+mod tokens;
