@@ -24,7 +24,7 @@ fn main() {
     println!("cargo::rerun-if-changed={MANIFEST}");
     println!("cargo::rerun-if-env-changed=PATH");
     if !runs("node", &["--version"]) {
-        let reason = "Node.js 20 or newer was not found; install it, or run `make assets` on a machine that has it";
+        let reason = "Node.js 18 or newer was not found; install it, or run `make assets` on a machine that has it";
         assert!(
             Path::new(MANIFEST).exists(),
             "the assets of the web pages are not built: {reason}"

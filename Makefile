@@ -1,0 +1,39 @@
+# The commands of this repository. `make` lists them.
+
+# Crates build from the committed .sqlx, whatever DATABASE_URL is set for.
+export SQLX_OFFLINE ?= true
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test fmt lint assets sqlx-data release
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## Install what is missing, build, and run everything with a demo on http://localhost:8001
+	@scripts/bootstrap run
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo run --quiet -- serve --demo $(ARGS)
+
+dev: ## Like run, and build and restart when a source changes
+	@scripts/bootstrap run
+	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/dev $(ARGS)
+
+test: ## Run every test, those in the browser too; ARGS go to the runner
+	@scripts/bootstrap test
+	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/test $(ARGS)
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check format and lints as CI does
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+assets: ## Build what the web pages send to browsers
+	cd web && npm ci && npm run build
+
+sqlx-data: ## Describe the queries anew after changing one, or a migration
+	scripts/sqlx-data
+
+release: ## Build the optimised binary, target/release/gatehouse; takes long
+	cargo build --release --locked
