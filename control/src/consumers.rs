@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::account::DeveloperStatus;
 use model::actor::Resource;
 use model::application::ApplicationStatus;
 use model::consumer::ConsumerSpec;
@@ -63,11 +64,17 @@ pub(crate) async fn republish(change: &mut Change, id: Uuid) -> Result<()> {
 }
 
 async fn row(connection: &mut PgConnection, id: Uuid, spec: &ConsumerSpec) -> Result<ConsumerRow> {
-    let application = sqlx::query!("select id, status from applications where consumer_id = $1", id)
-        .fetch_optional(&mut *connection)
-        .await?;
-    let suspended =
-        application.as_ref().is_some_and(|row| ApplicationStatus::parse(&row.status) != Some(ApplicationStatus::Active));
+    let application = sqlx::query!(
+        "select applications.id, applications.status, developers.status as developer_status
+         from applications join developers on developers.id = applications.developer_id where consumer_id = $1",
+        id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let suspended = application.as_ref().is_some_and(|row| {
+        ApplicationStatus::parse(&row.status) != Some(ApplicationStatus::Active)
+            || DeveloperStatus::parse(&row.developer_status) == Some(DeveloperStatus::Suspended)
+    });
     let status = match (spec.enabled, suspended) {
         (_, true) => ConsumerStatus::ApplicationSuspended,
         (false, _) => ConsumerStatus::Disabled,

@@ -6,6 +6,7 @@ use control::accounts::{AccountKind, sessions, sign_in};
 use control::developers::{self, profile, recovery, sign_up};
 use control::{Error, ListQuery, Mode};
 use model::account::DeveloperStatus;
+use model::consumer::{ConsumerDraft, ConsumerSpec};
 use model::id::DeveloperId;
 
 use crate::support::{BROWSER, House, PASSWORD, PORTAL, account, credentials, token_of};
@@ -234,6 +235,50 @@ async fn a_suspended_developer_is_signed_out_until_resumed() {
         .await
         .unwrap();
     assert!(sign_in_as(&house, DORA, PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_keys_of_a_suspended_developer_are_refused() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let id = DeveloperId(house.developer(DORA).await.account);
+    let draft = ConsumerDraft {
+        name: Some("dora-shop".to_owned()),
+        ..ConsumerDraft::default()
+    };
+    let made = house.control.write(&admin, Mode::Commit, async |change| {
+        control::create::<ConsumerSpec>(change, draft.clone().into()).await
+    });
+    let consumer = made.await.unwrap().value.id;
+    sqlx::query(
+        "with application as (
+             insert into applications (id, developer_id, name, consumer_id, created_at, updated_at)
+             values ($1, $2, 'Shop', $3, now(), now()) returning id, consumer_id
+         )
+         update consumers set application_id = application.id from application where consumers.id = consumer_id",
+    )
+    .bind(uuid::Uuid::now_v7())
+    .bind(id.0)
+    .bind(consumer.0)
+    .execute(house.pool())
+    .await
+    .unwrap();
+
+    let suspended = house.control.write(&admin, Mode::Commit, async |change| {
+        developers::suspend(change, id).await
+    });
+    assert_eq!(suspended.await.unwrap().changes.len(), 1);
+    let published =
+        "select count(*) from config_entries where kind = 'consumer' and body ->> 'status' = 'application_suspended'";
+    assert_eq!(house.count(published).await, 1);
+    house
+        .control
+        .write(&admin, Mode::Commit, async |change| {
+            developers::resume(change, id).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(house.count(published).await, 0);
 }
 
 #[tokio::test]

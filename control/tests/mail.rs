@@ -165,8 +165,8 @@ async fn without_a_mail_server_mails_are_kept_to_be_read() {
     let house = House::new().await;
     sign_up_dora(&house).await;
     let printed = Arc::new(Mutex::new(Vec::new()));
-    let printer = printed.clone();
-    let transport = Transport::keep(move |mail| printer.lock().unwrap().push(mail.body.clone()));
+    let terminal = printed.clone();
+    let transport = Transport::keep(move |mail| terminal.lock().unwrap().push(mail.body.clone()));
     deliver::round(&house.control, &transport).await.unwrap();
     deliver::round(&house.control, &transport).await.unwrap();
 
