@@ -1,4 +1,5 @@
 //! What every plugin of the registry must hold to.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -42,7 +43,7 @@ fn names_are_unique_and_words_with_hyphens() {
 
 #[test]
 fn the_example_of_every_readme_compiles() {
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         let complete = plugin
             .validate(&example(plugin))
             .unwrap_or_else(|errors| panic!("{}: {errors}", plugin.name));
@@ -62,7 +63,7 @@ fn the_example_of_every_readme_compiles() {
 
 #[test]
 fn a_complete_configuration_reads_back_as_itself() {
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         let complete = plugin.validate(&example(plugin)).expect("valid");
         assert_eq!(plugin.validate(&complete).expect("valid"), complete, "{}", plugin.name);
     }
@@ -70,7 +71,7 @@ fn a_complete_configuration_reads_back_as_itself() {
 
 #[test]
 fn an_unknown_member_is_refused_by_name() {
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         let mut config = example(plugin);
         config["surprise"] = json!(1);
         let errors = plugin.validate(&config).expect_err("unknown");
@@ -97,7 +98,7 @@ fn every_member_has_words_for_people() {
             check(plugin, &format!("{name}."), definition);
         }
     }
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         check(plugin.name, "", &schema(plugin));
         assert!(plugin.summary.ends_with('.') && !plugin.title.is_empty() && !plugin.icon.is_empty());
     }
@@ -105,7 +106,7 @@ fn every_member_has_words_for_people() {
 
 #[test]
 fn schemas_are_as_they_were_published() {
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         let path = folder(plugin).join("schema.json");
         let current = format!("{}\n", serde_json::to_string_pretty(&schema(plugin)).expect("JSON"));
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -131,7 +132,7 @@ fn hostile_configurations_are_errors_and_never_panics() {
         json!({"limits": "x"}),
         json!({"headers": {}}),
     ];
-    for plugin in REGISTRY.iter() {
+    for plugin in &REGISTRY {
         for value in &values {
             // `null` members and an empty object may be valid; what counts is that it returns.
             let _ = plugin.validate(value);
