@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The data plane: listens, matches, runs plugins, forwards, and follows the configuration.
+
+pub mod host;
+pub mod path;
+pub mod router;

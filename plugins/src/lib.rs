@@ -10,10 +10,12 @@ pub mod directory;
 pub mod exchange;
 pub mod key_auth;
 pub mod plugin;
+mod protected;
 mod query;
 pub mod rate_limit;
 pub mod registry;
 pub mod request_transform;
+mod schema;
 pub mod services;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

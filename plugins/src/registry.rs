@@ -3,12 +3,12 @@
 //! This is the one place where a plugin's type is forgotten; before it everything is typed.
 
 use model::id::PluginId;
-use model::validation::unknown_word;
 use model::{Code, Errors};
 use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
+use crate::schema;
 use crate::services::Services;
 
 /// One plugin of the registry.
@@ -78,55 +78,34 @@ impl PluginType {
     }
 }
 
+/// Reads a configuration whose members the schema already allowed; stops at the first mistake.
 fn read<P: Plugin>(config: &Value) -> Result<P, Errors> {
     serde_path_to_error::deserialize(config).map_err(|error| {
         let path = error.path().to_string().replace('[', ".").replace(']', "");
-        let path = path.trim_matches('.');
-        let message = error.inner().to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        match unknown_field(message) {
-            Some((word, known)) => {
-                let parent = path.strip_suffix(word).unwrap_or(path).trim_end_matches('.');
-                let path = if parent.is_empty() {
-                    word.to_owned()
-                } else {
-                    format!("{parent}.{word}")
-                };
-                Errors::one(path, Code::UnknownMember, unknown_word("member", word, &known))
-            }
-            None => Errors::one(path, code_of(message), message),
-        }
+        Errors::one(path.trim_matches('.'), Code::Invalid, error.inner().to_string())
     })
 }
 
-/// The word and the known ones in serde's text about an unknown field.
-fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
-    let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
-    let word = quoted.next()?;
-    Some((word, quoted.collect()))
-}
-
-fn code_of(message: &str) -> Code {
-    if message.starts_with("missing field") {
-        Code::Required
-    } else if message.starts_with("invalid type") {
-        Code::WrongType
-    } else {
-        Code::Invalid
-    }
-}
-
 fn validate<P: Plugin>(config: &Value) -> Result<(Value, String), Errors> {
-    let plugin = read::<P>(config)?;
     let mut errors = Errors::new();
+    schema::check(schemars::schema_for!(P).as_value(), config, &mut errors);
+    let plugin = match read::<P>(config) {
+        Ok(plugin) => plugin,
+        Err(unreadable) if errors.is_empty() => return Err(unreadable),
+        Err(_) => return Err(errors),
+    };
     plugin.validate(&mut errors);
     let sentence = plugin.describe();
     let complete = serde_json::to_value(plugin).map_err(|error| Errors::one("", Code::Invalid, error.to_string()))?;
     errors.into_result(Some((complete, sentence)))
 }
 
+/// Also checks what the types cannot: a configuration may come from a file, or from a newer program.
 fn compile<P: Plugin>(config: &Value, instance: PluginId, services: &Services) -> Result<Box<dyn Filter>, String> {
+    let mut errors = Errors::new();
     let plugin = read::<P>(config).map_err(|errors| errors.to_string())?;
+    plugin.validate(&mut errors);
+    errors.into_result(Some(())).map_err(|errors| errors.to_string())?;
     plugin.filter(&Context { instance, services })
 }
 

@@ -92,6 +92,14 @@ impl FakeDirectory {
         self.keys.insert(key.to_owned(), found);
         self
     }
+
+    /// Changes what is known of a key.
+    pub fn with_credential(mut self, key: &str, change: fn(&mut CredentialRow)) -> Self {
+        if let Some(found) = self.keys.get_mut(key) {
+            change(Arc::make_mut(&mut found.credential));
+        }
+        self
+    }
 }
 
 impl Directory for FakeDirectory {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::KeyFilter;
 use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
+use crate::protected::is_protected;
 
 /// Callers prove themselves with an API key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,18 +15,22 @@ use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
 #[schemars(title = "Key authentication")]
 pub struct KeyAuth {
     /// Headers in which a key is looked for, in this order.
-    #[schemars(length(max = 8), inner(length(min = 1, max = 64)))]
+    #[schemars(title = "Headers", length(max = 8), inner(length(min = 1, max = 64)), example = ["x-api-key"])]
     pub headers: Vec<String>,
     /// Query parameters in which a key is looked for. Keys in URLs end up in histories and logs: prefer headers.
-    #[schemars(length(max = 8), inner(length(min = 1, max = 64)))]
+    #[schemars(title = "Query parameters", length(max = 8), inner(length(min = 1, max = 64)), example = ["api_key"])]
     pub query_parameters: Vec<String>,
     /// Also accept a key as `Authorization: Bearer`.
+    #[schemars(title = "Bearer token")]
     pub bearer: bool,
     /// Let requests without a key pass, unauthenticated. A wrong key is still refused.
+    #[schemars(title = "Key is optional")]
     pub optional: bool,
-    /// The consumer that requests without a key count as; with it, they pass.
+    /// The name of the consumer that requests without a key count as; with it, they pass.
+    #[schemars(title = "Anonymous consumer", length(min = 1, max = 128), example = &"guests")]
     pub anonymous_consumer: Option<String>,
     /// Remove the key before the request is forwarded.
+    #[schemars(title = "Hide the key from the service")]
     pub hide_credentials: bool,
 }
 
@@ -62,6 +67,9 @@ impl Plugin for KeyAuth {
                 Err(_) => errors.add(path, Code::Invalid, "must be a header name"),
                 Ok(name) if name == http::header::AUTHORIZATION => {
                     errors.add(path, Code::Conflict, "is read with `bearer`; set that instead");
+                }
+                Ok(name) if is_protected(&name) => {
+                    errors.add(path, Code::Invalid, "belongs to the gateway and cannot carry a key");
                 }
                 Ok(_) => {}
             }

@@ -1,6 +1,7 @@
 //! What is done with each request.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -36,6 +37,7 @@ enum Presented {
 impl Presented {
     fn add(self, key: &str) -> Self {
         match self {
+            known if key.is_empty() => known,
             Self::None => Self::One(KeySecret::presented(key)),
             Self::One(known) if known.expose() == key => Self::One(known),
             _ => Self::Several,
@@ -61,7 +63,7 @@ impl KeyFilter {
         let mut presented = Presented::None;
         for name in &self.headers {
             for value in request.headers.get_all(name) {
-                presented = presented.add(value.to_str().unwrap_or_default());
+                presented = presented.add(&String::from_utf8_lossy(value.as_bytes()));
             }
         }
         if self.config.bearer {
@@ -106,7 +108,7 @@ impl KeyFilter {
                 exchange.facts.identity = Some(identity);
                 Flow::Continue
             }
-            Err(reason) => self.refuse(reason, reason.title()),
+            Err(reason) => self.refuse(reason, why_not(reason, exchange.facts.client_ip)),
         }
     }
 
@@ -144,28 +146,26 @@ impl KeyFilter {
         for name in &self.headers {
             exchange.request.remove_header(name);
         }
-        let token = exchange
-            .request
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer);
-        if self.config.bearer && token.is_some() {
-            exchange.request.remove_header(&AUTHORIZATION);
+        if self.config.bearer {
+            hide_bearer(exchange.request);
         }
-        if let Some(query) = exchange.facts.query.take() {
-            let names = &self.config.query_parameters;
-            exchange.facts.query = query::without(&query, |name| names.iter().any(|hidden| hidden == name));
+        let names = &self.config.query_parameters;
+        let hidden = |name: &str| names.iter().any(|hidden| hidden == name);
+        if let Some(query) = &exchange.facts.query
+            && query.split('&').any(|pair| hidden(&query::name(pair)))
+        {
+            exchange.facts.query = query::without(query, hidden);
         }
     }
 
     fn refuse(&self, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Flow {
         let mut headers = Vec::new();
         if reason.status() == 401 {
-            let challenge = if self.config.bearer {
-                "Bearer realm=\"gatehouse\""
-            } else {
-                "Key realm=\"gatehouse\""
+            // RFC 6750, section 3.1: no error code when the request brought nothing.
+            let challenge = match (self.config.bearer, reason) {
+                (false, _) => "Key realm=\"gatehouse\"",
+                (true, Reason::CredentialMissing) => "Bearer realm=\"gatehouse\"",
+                (true, _) => "Bearer realm=\"gatehouse\", error=\"invalid_token\"",
             };
             headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
@@ -180,6 +180,34 @@ impl KeyFilter {
 impl Filter for KeyFilter {
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Outcome<'a> {
         Outcome::Ready(self.authenticate(exchange))
+    }
+}
+
+/// Removes bearer tokens and leaves other credentials, which are for the service.
+fn hide_bearer(request: &mut RequestHeader) {
+    let is_bearer = |value: &HeaderValue| value.to_str().ok().and_then(bearer).is_some();
+    let values = request.headers.get_all(AUTHORIZATION);
+    if !values.iter().any(is_bearer) {
+        return;
+    }
+    let others: Vec<HeaderValue> = values.iter().filter(|value| !is_bearer(value)).cloned().collect();
+    request.remove_header(&AUTHORIZATION);
+    for value in others {
+        // There is room: one more was there before.
+        let _ = request.append_header(AUTHORIZATION, value);
+    }
+}
+
+/// Why a key that is known does not count, for the one who has it.
+fn why_not(reason: Reason, client_ip: IpAddr) -> Cow<'static, str> {
+    match reason {
+        Reason::CredentialDisabled => "This key is disabled.".into(),
+        Reason::CredentialRevoked => "This key was revoked.".into(),
+        Reason::CredentialExpired => "This key has expired.".into(),
+        Reason::IpDenied => format!("This key may not be used from {client_ip}.").into(),
+        Reason::ConsumerDisabled => "The consumer of this key is disabled.".into(),
+        Reason::ApplicationSuspended => "The application of this key is suspended.".into(),
+        other => other.title().into(),
     }
 }
 

@@ -1,11 +1,12 @@
 use model::credential::{CredentialStatus, Environment, KeySecret};
 use model::reason::Reason;
+use model::snapshot::CredentialRow;
 use serde_json::{Value, json};
 
 use crate::REGISTRY;
 use crate::exchange::Flow;
 use crate::plugin::Filter;
-use crate::testing::{FakeDirectory, FakeExchange, filter};
+use crate::testing::{FakeDirectory, FakeExchange, filter, start};
 
 fn key_auth(config: &Value) -> Box<dyn Filter> {
     filter(&REGISTRY, "key-auth", config)
@@ -148,4 +149,92 @@ fn a_configuration_without_any_place_is_refused() {
             .all(|path| errors.at(path).is_some()),
         "{errors}"
     );
+}
+
+#[test]
+fn an_empty_key_is_no_key() {
+    let filter = key_auth(&json!({"query_parameters": ["key"]}));
+    let refusal = exchange("/?key=").header("x-api-key", "").refusal(&*filter);
+    assert_eq!(refusal.reason, Reason::CredentialMissing);
+    let mut exchange = exchange("/?key=").header("x-api-key", "good-key");
+    assert_eq!(passes(&mut exchange, &*filter).as_deref(), Some("fjord"));
+}
+
+#[test]
+fn a_key_that_is_not_text_is_unknown_and_not_missing() {
+    let mut exchange = exchange("/");
+    let value = http::HeaderValue::from_bytes(b"k\xff").expect("a value");
+    exchange.request.insert_header("x-api-key", value).expect("room");
+    assert_eq!(
+        exchange.refusal(&*key_auth(&json!({"optional": true}))).reason,
+        Reason::CredentialUnknown
+    );
+}
+
+#[test]
+fn only_the_bearer_token_is_hidden_among_several_credentials() {
+    let filter = key_auth(&json!({"bearer": true}));
+    let mut exchange = exchange("/")
+        .header("authorization", "Basic eDp5")
+        .header("authorization", "Bearer good-key");
+    assert_eq!(passes(&mut exchange, &*filter).as_deref(), Some("fjord"));
+    assert_eq!(exchange.forwarded("authorization"), ["Basic eDp5"]);
+}
+
+#[test]
+fn a_query_without_a_key_keeps_its_spelling() {
+    let mut exchange = exchange("/?&a&&").header("x-api-key", "good-key");
+    passes(&mut exchange, &*key_auth(&json!({"query_parameters": ["key"]})));
+    assert_eq!(exchange.facts.query.as_deref(), Some("&a&&"));
+}
+
+#[test]
+fn the_challenge_tells_a_missing_token_from_a_wrong_one() {
+    let filter = key_auth(&json!({"bearer": true}));
+    let challenge = |mut exchange: FakeExchange| exchange.refusal(&*filter).headers[0].1.clone();
+    assert_eq!(challenge(exchange("/")), "Bearer realm=\"gatehouse\"");
+    let wrong = exchange("/").header("authorization", "Bearer nope");
+    assert_eq!(challenge(wrong), "Bearer realm=\"gatehouse\", error=\"invalid_token\"");
+}
+
+#[test]
+fn keys_are_refused_for_each_reason_with_its_own_words() {
+    type Case = (fn(&mut CredentialRow), Reason, &'static str);
+    let cases: [Case; 3] = [
+        (
+            |row| row.expires_at = Some(start()),
+            Reason::CredentialExpired,
+            "This key has expired.",
+        ),
+        (
+            |row| row.ip_allow = vec!["198.51.100.0/24".parse().expect("a network")],
+            Reason::IpDenied,
+            "This key may not be used from 192.0.2.1.",
+        ),
+        (
+            |row| row.status = CredentialStatus::Disabled,
+            Reason::CredentialDisabled,
+            "This key is disabled.",
+        ),
+    ];
+    for (change, reason, words) in cases {
+        let directory = FakeDirectory::default()
+            .with_key("key", "fjord", CredentialStatus::Active)
+            .with_credential("key", change);
+        let mut exchange = FakeExchange::new("GET", "/")
+            .directory(directory)
+            .header("x-api-key", "key");
+        let refusal = exchange.refusal(&*key_auth(&json!({})));
+        assert_eq!((refusal.reason, refusal.detail.as_ref()), (reason, words));
+        assert!(exchange.facts.identity.is_none() && exchange.forwarded("x-api-key").is_empty());
+    }
+}
+
+#[test]
+fn a_header_of_the_gateway_cannot_carry_a_key() {
+    let plugin = REGISTRY.find("key-auth").expect("registered");
+    let errors = plugin
+        .validate(&json!({"headers": ["host"]}))
+        .expect_err("hiding it would break the request");
+    assert!(errors.at("headers.0").is_some());
 }

@@ -1,5 +1,7 @@
 //! What people set.
 
+use std::fmt;
+
 use http::{HeaderName, HeaderValue};
 use model::{Code, Errors};
 use schemars::JsonSchema;
@@ -7,20 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::TransformFilter;
 use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
-
-/// Headers that frame the message or that the gateway itself answers for.
-const PROTECTED: [&str; 10] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use crate::protected::is_protected;
 
 /// Headers and query parameters are changed before a request is forwarded.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,8 +17,10 @@ const PROTECTED: [&str; 10] = [
 #[schemars(title = "Request transform")]
 pub struct RequestTransform {
     /// Changes of request headers.
+    #[schemars(title = "Headers")]
     pub headers: HeaderChanges,
     /// Changes of query parameters.
+    #[schemars(title = "Query parameters")]
     pub query: QueryChanges,
 }
 
@@ -39,16 +30,16 @@ pub struct RequestTransform {
 #[schemars(title = "Header changes")]
 pub struct HeaderChanges {
     /// Headers that are not forwarded.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Remove", length(max = 64), inner(length(min = 1, max = 128)))]
     pub remove: Vec<String>,
-    /// Headers that are forwarded under another name.
-    #[schemars(length(max = 64))]
+    /// Headers that are forwarded under another name, in place of any that the client sent under it.
+    #[schemars(title = "Rename", length(max = 64))]
     pub rename: Vec<Rename>,
     /// Headers that have exactly this value, whatever the client sent.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Set", length(max = 64))]
     pub set: Vec<Pair>,
     /// Headers that are sent besides those that the client sent.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Add", length(max = 64))]
     pub add: Vec<Pair>,
 }
 
@@ -58,16 +49,16 @@ pub struct HeaderChanges {
 #[schemars(title = "Query changes")]
 pub struct QueryChanges {
     /// Parameters that are not forwarded.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Remove", length(max = 64), inner(length(min = 1, max = 128)))]
     pub remove: Vec<String>,
-    /// Parameters that are forwarded under another name.
-    #[schemars(length(max = 64))]
+    /// Parameters that are forwarded under another name, in place of any that the client sent under it.
+    #[schemars(title = "Rename", length(max = 64))]
     pub rename: Vec<Rename>,
     /// Parameters that have exactly this value, whatever the client sent.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Set", length(max = 64))]
     pub set: Vec<Pair>,
     /// Parameters that are sent besides those that the client sent.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Add", length(max = 64))]
     pub add: Vec<Pair>,
 }
 
@@ -77,20 +68,31 @@ pub struct QueryChanges {
 #[schemars(title = "Rename")]
 pub struct Rename {
     /// The name that the client uses.
+    #[schemars(title = "From", length(min = 1, max = 128), example = &"x-tenant")]
     pub from: String,
     /// The name that the service sees.
+    #[schemars(title = "To", length(min = 1, max = 128), example = &"x-tenant-id")]
     pub to: String,
 }
 
 /// A name with a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Name and value")]
 pub struct Pair {
     /// The name.
+    #[schemars(title = "Name", length(min = 1, max = 128), example = &"x-source")]
     pub name: String,
     /// The value.
+    #[schemars(title = "Value", length(max = 8_192), example = &"gateway")]
     pub value: String,
+}
+
+impl fmt::Debug for Pair {
+    /// Without the value, which may be the service's own key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Plugin for RequestTransform {
@@ -102,14 +104,12 @@ impl Plugin for RequestTransform {
     const COMBINE: Combine = Combine::All;
 
     fn validate(&self, errors: &mut Errors) {
-        let HeaderChanges {
-            remove,
-            rename,
-            set,
-            add,
-        } = &self.headers;
-        check(remove, rename, [set, add], "headers", header_problem, errors);
-        for (member, pairs) in [("set", set), ("add", add)] {
+        for (path, name) in self.headers.names() {
+            if let Some(message) = header_problem(name) {
+                errors.add(format!("headers.{path}"), Code::Invalid, message);
+            }
+        }
+        for (member, pairs) in [("set", &self.headers.set), ("add", &self.headers.add)] {
             for (index, pair) in pairs.iter().enumerate() {
                 if HeaderValue::from_str(&pair.value).is_err() {
                     let path = format!("headers.{member}.{index}.value");
@@ -117,13 +117,15 @@ impl Plugin for RequestTransform {
                 }
             }
         }
-        let QueryChanges {
-            remove,
-            rename,
-            set,
-            add,
-        } = &self.query;
-        check(remove, rename, [set, add], "query", parameter_problem, errors);
+        for (path, name) in self.query.names() {
+            if name.is_empty() || name.chars().any(char::is_control) {
+                errors.add(
+                    format!("query.{path}"),
+                    Code::Invalid,
+                    "must be the name of a query parameter",
+                );
+            }
+        }
     }
 
     fn describe(&self) -> String {
@@ -151,50 +153,45 @@ impl Plugin for RequestTransform {
     }
 }
 
-fn check(
-    remove: &[String],
-    rename: &[Rename],
-    [set, add]: [&[Pair]; 2],
-    part: &str,
-    problem: fn(&str) -> Option<String>,
-    errors: &mut Errors,
-) {
+impl HeaderChanges {
+    fn names(&self) -> impl Iterator<Item = (String, &str)> {
+        names(&self.remove, &self.rename, &self.set, &self.add)
+    }
+}
+
+impl QueryChanges {
+    fn names(&self) -> impl Iterator<Item = (String, &str)> {
+        names(&self.remove, &self.rename, &self.set, &self.add)
+    }
+}
+
+/// Every name with its path.
+fn names<'a>(
+    remove: &'a [String],
+    rename: &'a [Rename],
+    set: &'a [Pair],
+    add: &'a [Pair],
+) -> impl Iterator<Item = (String, &'a str)> {
+    let renamed = |(index, rename): (usize, &'a Rename)| {
+        let path = |end: &str| format!("rename.{index}.{end}");
+        [(path("from"), rename.from.as_str()), (path("to"), rename.to.as_str())]
+    };
+    let paired = |member: &'static str| {
+        move |(index, pair): (usize, &'a Pair)| (format!("{member}.{index}.name"), pair.name.as_str())
+    };
     let removed = remove
         .iter()
         .enumerate()
-        .map(|(index, name)| (format!("{part}.remove.{index}"), name));
-    let from = rename
-        .iter()
-        .enumerate()
-        .map(|(index, rename)| (format!("{part}.rename.{index}.from"), &rename.from));
-    let to = rename
-        .iter()
-        .enumerate()
-        .map(|(index, rename)| (format!("{part}.rename.{index}.to"), &rename.to));
-    let set = set
-        .iter()
-        .enumerate()
-        .map(|(index, pair)| (format!("{part}.set.{index}.name"), &pair.name));
-    let add = add
-        .iter()
-        .enumerate()
-        .map(|(index, pair)| (format!("{part}.add.{index}.name"), &pair.name));
-    for (path, name) in removed.chain(from).chain(to).chain(set).chain(add) {
-        if let Some(message) = problem(name) {
-            errors.add(path, Code::Invalid, message);
-        }
-    }
+        .map(|(index, name)| (format!("remove.{index}"), name.as_str()));
+    removed
+        .chain(rename.iter().enumerate().flat_map(renamed))
+        .chain(set.iter().enumerate().map(paired("set")))
+        .chain(add.iter().enumerate().map(paired("add")))
 }
 
 fn header_problem(name: &str) -> Option<String> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
         return Some("must be a header name".to_owned());
     };
-    let protected = PROTECTED.contains(&header.as_str());
-    protected.then(|| format!("`{header}` belongs to the gateway and cannot be changed"))
-}
-
-fn parameter_problem(name: &str) -> Option<String> {
-    let empty = name.is_empty() || name.chars().any(char::is_control);
-    empty.then(|| "must be the name of a query parameter".to_owned())
+    is_protected(&header).then(|| format!("is `{header}`, which belongs to the gateway and cannot be changed"))
 }

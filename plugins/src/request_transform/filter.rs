@@ -1,9 +1,11 @@
 //! What is done with each request.
 
+use std::borrow::Cow;
+
 use http::{HeaderName, HeaderValue};
 use pingora_http::RequestHeader;
 
-use super::config::{HeaderChanges, Pair, QueryChanges, RequestTransform};
+use super::config::{HeaderChanges, Pair, QueryChanges, Rename, RequestTransform};
 use crate::exchange::{Exchange, Flow, Outcome};
 use crate::plugin::Filter;
 use crate::query;
@@ -43,7 +45,7 @@ impl TransformFilter {
         }
         for (from, to) in &self.rename {
             let values: Vec<HeaderValue> = request.headers.get_all(from).iter().cloned().collect();
-            if values.is_empty() {
+            if values.is_empty() || from == to {
                 continue;
             }
             request.remove_header(from);
@@ -61,6 +63,7 @@ impl TransformFilter {
         }
     }
 
+    /// Pairs that nobody asked to change keep their spelling.
     fn change_query(&self, before: Option<&str>) -> Option<String> {
         let QueryChanges {
             remove,
@@ -68,23 +71,36 @@ impl TransformFilter {
             set,
             add,
         } = &self.query;
-        let mut pairs: Vec<String> = Vec::new();
-        for pair in before.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let name = query::name(pair);
-            if remove.iter().any(|removed| *removed == name) || set.iter().any(|set| set.name == name) {
+        let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = before
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| (query::name(pair), Cow::Borrowed(pair)))
+            .collect();
+        pairs.retain(|(name, _)| !remove.iter().any(|removed| removed == name));
+        for Rename { from, to } in rename {
+            if !pairs.iter().any(|(name, _)| name == from) || from == to {
                 continue;
             }
-            match rename.iter().find(|rename| rename.from == name) {
-                Some(rename) => {
-                    let value = pair.split_once('=').map_or("", |(_, value)| value);
-                    let renamed = query::pair(&rename.to, "");
-                    pairs.push(format!("{renamed}{value}"));
-                }
-                None => pairs.push(pair.to_owned()),
+            pairs.retain(|(name, _)| name != to);
+            for (name, pair) in pairs.iter_mut().filter(|(name, _)| name == from) {
+                let value = pair.split_once('=').map_or("", |(_, value)| value);
+                *pair = format!("{}{value}", query::pair(to, "")).into();
+                *name = to.into();
             }
         }
-        pairs.extend(set.iter().chain(add).map(|pair| query::pair(&pair.name, &pair.value)));
-        if pairs.is_empty() { None } else { Some(pairs.join("&")) }
+        pairs.retain(|(name, _)| !set.iter().any(|set| set.name == *name));
+        let mut changed: Vec<Cow<'_, str>> = pairs.into_iter().map(|(_, pair)| pair).collect();
+        changed.extend(
+            set.iter()
+                .chain(add)
+                .map(|pair| query::pair(&pair.name, &pair.value).into()),
+        );
+        if changed.is_empty() {
+            None
+        } else {
+            Some(changed.join("&"))
+        }
     }
 }
 

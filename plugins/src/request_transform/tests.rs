@@ -73,6 +73,7 @@ fn headers_of_the_gateway_are_protected() {
         "remove": ["Host"],
         "rename": [{"from": "a b", "to": "content-length"}],
         "set": [{"name": "x", "value": "a\r\nb"}],
+        "add": [{"name": "X-Consumer-Id", "value": "1"}],
     }});
     let errors = plugin.validate(&config).expect_err("protected");
     let paths = [
@@ -80,6 +81,34 @@ fn headers_of_the_gateway_are_protected() {
         "headers.rename.0.from",
         "headers.rename.0.to",
         "headers.set.0.value",
+        "headers.add.0.name",
     ];
     assert!(paths.iter().all(|path| errors.at(path).is_some()), "{errors}");
+}
+
+#[test]
+fn changes_of_the_query_build_on_each_other_in_their_order() {
+    let config = json!({"query": {
+        "rename": [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}, {"from": "x", "to": "tenant"}],
+        "set": [{"name": "tenant", "value": "own"}],
+    }});
+    let exchange = transformed(FakeExchange::new("GET", "/?a=1&b=2&c=3&x=evil"), &config);
+    assert_eq!(exchange.facts.query.as_deref(), Some("c=1&tenant=own"));
+}
+
+#[test]
+fn changes_of_headers_build_on_each_other_in_their_order() {
+    let config = json!({"headers": {"rename": [{"from": "x-a", "to": "x-b"}, {"from": "x-b", "to": "x-c"}]}});
+    let exchange = FakeExchange::new("GET", "/").header("x-a", "1").header("x-b", "2");
+    let exchange = transformed(exchange, &config);
+    assert_eq!(exchange.forwarded("x-c"), ["1"]);
+    assert!(exchange.forwarded("x-a").is_empty() && exchange.forwarded("x-b").is_empty());
+}
+
+#[test]
+fn values_are_not_shown_by_debug() {
+    let config = json!({"headers": {"set": [{"name": "authorization", "value": "Bearer hush"}]}});
+    let config: super::RequestTransform = serde_json::from_value(config).expect("valid");
+    let shown = format!("{config:?}");
+    assert!(shown.contains("authorization") && !shown.contains("hush"), "{shown}");
 }
