@@ -3,3 +3,5 @@
 pub mod host;
 pub mod path;
 pub mod router;
+pub mod runtime;
+pub mod upstream;
