@@ -1,4 +1,4 @@
-//! Charts that the server draws: sparklines for tiles, and time series with a table for everybody.
+//! Charts that the server draws: time series, with a table for everybody.
 //!
 //! A time series is a picture without JavaScript; with it, an island draws the same numbers with a cursor.
 
@@ -14,59 +14,8 @@ use time::macros::format_description;
 
 use crate::text;
 
-const WIDTH: f64 = 100.0;
-const HEIGHT: f64 = 30.0;
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]");
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[day padding:none] [month repr:short]");
-
-/// A small line that shows a course, not values; what it shows is said in words beside it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spark {
-    values: Vec<f64>,
-    class: &'static str,
-}
-
-/// The line through these values, oldest first.
-pub fn spark(values: Vec<f64>) -> Spark {
-    Spark { values, class: "spark" }
-}
-
-impl Spark {
-    /// In the colour of trouble.
-    pub fn bad(self) -> Self {
-        Self {
-            class: "spark bad",
-            ..self
-        }
-    }
-}
-
-impl fmt::Display for Spark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let top = self.values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        let step = WIDTH / (self.values.len().max(2) - 1) as f64;
-        let mut line = String::new();
-        for (index, value) in self.values.iter().enumerate() {
-            let y = HEIGHT - 2.0 - value.max(0.0) / top * (HEIGHT - 6.0);
-            let command = if index == 0 { 'M' } else { 'L' };
-            write!(line, "{command}{:.1} {y:.1}", index as f64 * step)?;
-        }
-        write!(
-            f,
-            r#"<svg class="{}" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">"#,
-            self.class
-        )?;
-        if self.values.len() > 1 {
-            write!(
-                f,
-                r#"<path class="a" d="{line}L{WIDTH} {HEIGHT}L0 {HEIGHT}Z"/><path class="l" d="{line}"/>"#
-            )?;
-        }
-        f.write_str("</svg>")
-    }
-}
-
-impl HtmlSafe for Spark {}
 
 /// A colour of a series: a token of the design, and the dot that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -432,9 +381,6 @@ mod tests {
                 .counts("2xx", Color::Mute, &zeros)
                 .to_string();
             assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
-        }
-        for values in [vec![], vec![1.0], vec![0.0, 0.0]] {
-            assert!(!spark(values).to_string().contains("NaN"));
         }
     }
 }

@@ -10,15 +10,28 @@ pub mod diff;
 pub mod error;
 pub mod fields;
 pub mod form;
+pub mod navigation;
 pub mod page;
+pub mod people;
 pub mod portal;
+pub mod query;
+pub mod schema_form;
 pub mod security;
 pub mod session;
+pub mod spark;
 pub mod text;
+pub mod times;
 pub mod urls;
 pub mod visit;
 
 pub use error::{PageError, PageResult};
-pub use fields::Fields;
+pub use fields::{Choice, Fields};
 pub use form::Form;
-pub use visit::{Console, Portal, PortalAccount, Query, Visit};
+pub use page::{ConsolePage, Flash, PortalPage};
+pub use navigation::{Area, PortalArea};
+pub use people::{Console, Portal, PortalAccount};
+pub use query::{Pager, Query};
+pub use visit::{Visit, field_errors};
+
+#[cfg(test)]
+mod kit;

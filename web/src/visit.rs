@@ -2,7 +2,6 @@
 
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseErr
 use askama::Template;
 use control::accounts::{AccountKind, Client, SecretText, sessions};
 use control::secrets::random_token;
-use control::{Control, Error, ListQuery, Written, gateways};
+use control::{Control, Error, Written, gateways};
 use model::Errors;
-use model::actor::{Action, Actor, Resource};
+use model::actor::Actor;
 use sessions::Session;
 
 use crate::error::{PageError, PageResult};
@@ -238,7 +237,7 @@ impl Visit {
         response.finish()
     }
 
-    fn sign_in_first(&self, page: &str) -> PageError {
+    pub(crate) fn sign_in_first(&self, page: &str) -> PageError {
         PageError::SignIn(urls::with_query(page, &[("next", self.address())]))
     }
 
@@ -286,132 +285,6 @@ impl FromRequest for Visit {
     }
 }
 
-macro_rules! signed_in {
-    ($(#[$doc:meta])* $name:ident, $sign_in:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone)]
-        pub struct $name {
-            visit: Visit,
-            session: Session,
-        }
-
-        impl $name {
-            /// In whose name operations are done.
-            pub fn actor(&self) -> &Actor {
-                &self.session.actor
-            }
-
-            /// The session, which always is.
-            pub fn session(&self) -> &Session {
-                &self.session
-            }
-        }
-
-        impl Deref for $name {
-            type Target = Visit;
-            fn deref(&self) -> &Visit {
-                &self.visit
-            }
-        }
-
-        impl FromRequest for $name {
-            type Error = PageError;
-            type Future = Ready<Result<Self, PageError>>;
-
-            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                ready(Visit::of(request).and_then(|visit| match visit.session().cloned() {
-                    Some(session) => Ok(Self { visit, session }),
-                    None => Err(visit.sign_in_first($sign_in)),
-                }))
-            }
-        }
-    };
-}
-
-signed_in! {
-    /// An administrator in the console; anybody else is sent to sign in.
-    Console, urls::console::SIGN_IN
-}
-
-signed_in! {
-    /// A developer in the portal; anybody else is sent to sign in.
-    PortalAccount, urls::portal::SIGN_IN
-}
-
-impl Console {
-    /// Whether the administrator may change these, so that the page offers it.
-    pub fn may(&self, resource: Resource) -> bool {
-        self.session.actor.rights.allow(resource, Action::Write)
-    }
-}
-
-/// Somebody in the portal, signed in or not.
-#[derive(Debug, Clone)]
-pub struct Portal(Visit);
-
-impl Deref for Portal {
-    type Target = Visit;
-    fn deref(&self) -> &Visit {
-        &self.0
-    }
-}
-
-impl FromRequest for Portal {
-    type Error = PageError;
-    type Future = Ready<Result<Self, PageError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Visit::of(request).map(Self))
-    }
-}
-
-/// The query parameters of a page.
-#[derive(Debug, Clone, Default)]
-pub struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// The parameter of this name; empty when there is none.
-    pub fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-            .unwrap_or_default()
-    }
-
-    /// What a list shall hold; `filters` are the typed ones of the noun.
-    pub fn list(&self, filters: &[&str]) -> Result<ListQuery, PageError> {
-        Ok(ListQuery::read(&self.0, filters)?)
-    }
-
-    /// The same query with other values, as a link; the cursor goes, as it belongs to one order of one search.
-    pub fn link(&self, path: &str, changes: &[(&str, &str)]) -> String {
-        let changed = |name: &str| name == "cursor" || changes.iter().any(|(known, _)| *known == name);
-        let mut pairs: Vec<(&str, &str)> = self
-            .0
-            .iter()
-            .filter(|(name, _)| !changed(name))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        pairs.extend_from_slice(changes);
-        urls::with_query(path, &pairs)
-    }
-}
-
-impl FromRequest for Query {
-    type Error = PageError;
-    type Future = Ready<Result<Self, PageError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
-        ready(Ok(Self(
-            pairs
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-        )))
-    }
-}
-
 /// A way back that leads nowhere but to ourselves.
 pub fn local(location: &str) -> &str {
     let foreign =
@@ -443,16 +316,5 @@ mod tests {
         ] {
             assert_eq!(local(foreign), "/", "{foreign}");
         }
-    }
-
-    #[test]
-    fn a_changed_query_begins_at_the_first_page() {
-        let query = Query(vec![
-            ("q".into(), "a".into()),
-            ("cursor".into(), "x".into()),
-            ("sort".into(), "name".into()),
-        ]);
-        assert_eq!(query.link("/r", &[("sort", "-name")]), "/r?q=a&sort=-name");
-        assert_eq!(query.get("q"), "a");
     }
 }

@@ -10,8 +10,9 @@ use model::upstream::UpstreamSpec;
 use serde::Serialize;
 
 use crate::error::{PageError, PageResult};
-use crate::page::Area;
-use crate::visit::{Console, Query};
+use crate::navigation::Area;
+use crate::people::Console;
+use crate::query::Query;
 use crate::{text, urls};
 
 /// Objects of one kind that are shown at most.
