@@ -5,7 +5,7 @@ use std::fmt;
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 /// Binary digits of a [`Moment`] below the nanosecond. What a request costs is rounded down to them; over a whole
-/// allowance of at most 10⁹ requests that adds up to less than the cost of one, so counts are exact.
+/// allowance of at most 2³² requests that adds up to less than the cost of one, so counts are exact.
 const FRACTION: u32 = 40;
 
 /// A time since the epoch, finer than nanoseconds.
@@ -61,14 +61,25 @@ impl Quota {
         // A clock that was set back must not lock anybody out for longer than a window.
         let used = whole_at.0.saturating_sub(now.0).min(self.window);
         let admitted = used + self.cost <= self.window;
-        let after = if admitted { used + self.cost } else { used };
-        let free = self.window - after;
+        self.decision(admitted, if admitted { used + self.cost } else { used }, now)
+    }
+
+    /// What is left when a request that this limit would admit is not counted, because another limit refused it.
+    pub(crate) fn uncounted(self, decision: Decision, now: Moment) -> Decision {
+        if !decision.admitted {
+            return decision;
+        }
+        self.decision(true, decision.whole_at.0 - now.0 - self.cost, now)
+    }
+
+    fn decision(self, admitted: bool, used: u128, now: Moment) -> Decision {
+        let free = self.window - used;
         Decision {
             admitted,
-            whole_at: Moment(now.0 + after),
+            whole_at: Moment(now.0 + used),
             remaining: u64::try_from(free / self.cost).unwrap_or(u64::MAX),
             retry_after: nanoseconds(self.cost.saturating_sub(free)),
-            reset_after: nanoseconds(after),
+            reset_after: nanoseconds(used),
         }
     }
 }
@@ -121,6 +132,16 @@ mod tests {
                     whole_at = decision.whole_at;
                 }
             }
+        }
+
+        #[test]
+        fn a_request_that_is_not_counted_costs_nothing(requests in 1_u32..2_000, window in 1_u32..10_000, used in 0_u64..9_000) {
+            let (quota, now) = (Quota::new(requests, window), Moment::at(SECOND));
+            let whole_at = Moment::at(SECOND + used.min(u64::from(window)) * SECOND);
+            let decision = quota.decide(whole_at, now);
+            let uncounted = quota.uncounted(decision, now);
+            prop_assert_eq!(uncounted.whole_at, whole_at);
+            prop_assert_eq!(uncounted.remaining, decision.remaining + u64::from(decision.admitted));
         }
 
         #[test]

@@ -1,10 +1,12 @@
 use std::net::IpAddr;
 
 use model::credential::CredentialStatus;
+use model::plan::PlanLimit;
 use model::reason::Reason;
 use serde_json::{Value, json};
 use time::Duration;
 
+use super::RateLimit;
 use crate::REGISTRY;
 use crate::directory::Directory as _;
 use crate::exchange::Flow;
@@ -145,7 +147,8 @@ fn wrong_limits_are_named_by_path() {
     let plugin = REGISTRY.find("rate-limit").expect("registered");
     let errors = plugin.validate(&json!({"limits": []})).expect_err("none");
     assert!(errors.at("limits").is_some());
-    let limits = json!({"limits": [{"requests": 0, "window_seconds": 0}, {"requests": 1, "window_seconds": 0}]});
+    let limits =
+        json!({"limits": [{"requests": 0, "window_seconds": 0}, {"requests": 1, "window_seconds": 2_678_401}]});
     let errors = plugin.validate(&limits).expect_err("wrong");
     let paths = [
         "limits.0.requests",
@@ -153,4 +156,84 @@ fn wrong_limits_are_named_by_path() {
         "limits.1.window_seconds",
     ];
     assert!(paths.iter().all(|path| errors.at(path).is_some()), "{errors}");
+}
+
+#[test]
+fn a_limit_for_all_together_counts_whoever_calls() {
+    let filter = rate_limit(&json!([{"requests": 2, "window_seconds": 60, "by": "global"}]));
+    assert!(passes(&mut from("192.0.2.1"), &*filter) && passes(&mut from("192.0.2.2"), &*filter));
+    assert!(!passes(&mut from("192.0.2.3"), &*filter));
+}
+
+#[test]
+fn an_unknown_caller_does_not_mix_the_counts_of_two_limits() {
+    let filter = rate_limit(&json!([
+        {"requests": 2, "window_seconds": 60, "by": "consumer"},
+        {"requests": 4, "window_seconds": 60, "by": "ip"},
+    ]));
+    let mut exchange = from("192.0.2.1");
+    assert!(passes(&mut exchange, &*filter));
+    assert_eq!(
+        exchange.promised("ratelimit"),
+        ["\"consumer-60s\";r=1;t=30, \"ip-60s\";r=3;t=15"]
+    );
+}
+
+#[test]
+fn a_refused_request_is_not_shown_as_counted() {
+    let filter = rate_limit(&json!([
+        {"requests": 1, "window_seconds": 60, "by": "ip", "name": "burst"},
+        {"requests": 100, "window_seconds": 3600, "by": "ip"},
+    ]));
+    let mut exchange = from("192.0.2.1");
+    assert!(passes(&mut exchange, &*filter));
+    assert!(!passes(&mut exchange, &*filter));
+    assert_eq!(
+        exchange.promised("ratelimit"),
+        ["\"burst\";r=0;t=60, \"ip-3600s\";r=99;t=36"]
+    );
+}
+
+#[test]
+fn the_limits_of_a_plan_are_valid_and_the_smaller_of_two_holds() {
+    let limit = |requests, window_seconds| PlanLimit {
+        requests,
+        window_seconds,
+    };
+    let config = RateLimit::for_plan(&[limit(100, 60), limit(10, 60), limit(u32::MAX, 86_400)]);
+    let config = serde_json::to_value(config).expect("JSON");
+    let plugin = REGISTRY.find("rate-limit").expect("registered");
+    assert_eq!(plugin.validate(&config).as_ref(), Ok(&config));
+    assert_eq!(
+        plugin.describe(&config),
+        "10 per minute for each consumer, 4294967295 per day for each consumer"
+    );
+}
+
+#[test]
+fn names_of_limits_are_plain_and_unique() {
+    let plugin = REGISTRY.find("rate-limit").expect("registered");
+    let limits = json!({"limits": [
+        {"requests": 1, "window_seconds": 1, "name": "a\"b"},
+        {"requests": 1, "window_seconds": 2, "name": "ip-3s"},
+        {"requests": 1, "window_seconds": 3, "by": "ip"},
+    ]});
+    let errors = plugin.validate(&limits).expect_err("wrong");
+    assert!(
+        errors.at("limits.0.name").is_some() && errors.at("limits.2.name").is_some(),
+        "{errors}"
+    );
+}
+
+#[test]
+fn the_same_window_twice_is_refused() {
+    let plugin = REGISTRY.find("rate-limit").expect("registered");
+    let limits = json!({"limits": [{"requests": 9, "window_seconds": 60}, {"requests": 1, "window_seconds": 60}]});
+    assert!(
+        plugin
+            .validate(&limits)
+            .expect_err("twice")
+            .at("limits.1.window_seconds")
+            .is_some()
+    );
 }
