@@ -14,21 +14,33 @@ use crate::plugin::{Combine, Context, Filter, Phase, Plugin};
 #[schemars(title = "CORS")]
 pub struct Cors {
     /// Origins that may call: `*` for all, `https://shop.example.com`, or `https://*.example.com` for every name below.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(
+        title = "Allowed origins",
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 300))
+    )]
+    #[schemars(example = ["https://shop.example.com", "https://*.example.org"])]
     pub allow_origins: Vec<String>,
     /// Methods that pages may use.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(
+        title = "Allowed methods",
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 32))
+    )]
     pub allow_methods: Vec<String>,
     /// Request headers that pages may send; when empty, those that the browser asks for.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Allowed headers", length(max = 64), inner(length(min = 1, max = 128)))]
+    #[schemars(example = ["content-type", "x-api-key"])]
     pub allow_headers: Vec<String>,
     /// Response headers that pages may read besides the simple ones.
-    #[schemars(length(max = 64))]
+    #[schemars(title = "Exposed headers", length(max = 64), inner(length(min = 1, max = 128)))]
+    #[schemars(example = ["ratelimit", "x-request-id"])]
     pub expose_headers: Vec<String>,
-    /// Let pages send cookies and other credentials; not together with the origin `*`.
+    /// Let pages send cookies and other credentials; not together with `*`.
+    #[schemars(title = "Allow credentials")]
     pub allow_credentials: bool,
-    /// How long browsers may remember the answer to a preflight request, in seconds.
-    #[schemars(range(max = 86_400))]
+    /// How long browsers may remember the answer to a preflight request, in seconds; at most a day.
+    #[schemars(title = "Remember for seconds", range(max = 86_400))]
     pub max_age_seconds: u32,
 }
 
@@ -55,13 +67,6 @@ impl Plugin for Cors {
     const COMBINE: Combine = Combine::Nearest;
 
     fn validate(&self, errors: &mut Errors) {
-        if self.allow_origins.is_empty() {
-            errors.add(
-                "allow_origins",
-                Code::Required,
-                "needs at least one origin; `*` allows all",
-            );
-        }
         for (index, origin) in self.allow_origins.iter().enumerate() {
             if let Err(message) = Origin::parse(origin) {
                 errors.add(format!("allow_origins.{index}"), Code::Invalid, message);
@@ -71,31 +76,14 @@ impl Plugin for Cors {
             let message = "cannot be used with the origin `*`: name the origins that you trust";
             errors.add("allow_credentials", Code::Conflict, message);
         }
-        if self.allow_methods.is_empty() {
-            errors.add("allow_methods", Code::Required, "needs at least one method");
-        }
         for (index, method) in self.allow_methods.iter().enumerate() {
             if Method::from_bytes(method.as_bytes()).is_err() || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
-                errors.add(
-                    format!("allow_methods.{index}"),
-                    Code::Invalid,
-                    "must be a method in upper case, such as `GET`",
-                );
+                let message = "must be a method in upper case, such as `GET`";
+                errors.add(format!("allow_methods.{index}"), Code::Invalid, message);
             }
         }
-        for (member, names) in [
-            ("allow_headers", &self.allow_headers),
-            ("expose_headers", &self.expose_headers),
-        ] {
-            for (index, name) in names.iter().enumerate() {
-                if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                    errors.add(format!("{member}.{index}"), Code::Invalid, "must be a header name");
-                }
-            }
-        }
-        if self.max_age_seconds > 86_400 {
-            errors.add("max_age_seconds", Code::OutOfRange, "must be 0 to 86400 (a day)");
-        }
+        self.validate_headers("allow_headers", &self.allow_headers, errors);
+        self.validate_headers("expose_headers", &self.expose_headers, errors);
     }
 
     fn describe(&self) -> String {
@@ -119,6 +107,20 @@ impl Plugin for Cors {
     }
 }
 
+impl Cors {
+    fn validate_headers(&self, member: &str, names: &[String], errors: &mut Errors) {
+        for (index, name) in names.iter().enumerate() {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                errors.add(format!("{member}.{index}"), Code::Invalid, "must be a header name");
+            } else if name == "*" && self.allow_credentials {
+                // The Fetch standard, section CORS protocol and credentials.
+                let message = "means nothing to browsers together with credentials: name the headers";
+                errors.add(format!("{member}.{index}"), Code::Conflict, message);
+            }
+        }
+    }
+}
+
 /// An origin that may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -137,9 +139,10 @@ impl Origin {
             || format!("must be `*`, or scheme and host without a path, such as `https://shop.example.com`: `{text}`");
         let (scheme, host) = text.split_once("://").ok_or_else(wrong)?;
         let below = host.strip_prefix("*.");
-        let url = url::Url::parse(&format!("{scheme}://{}", below.unwrap_or(host))).map_err(|_| wrong())?;
-        let complete = url.path() == "/" && !text.ends_with('/') && url.query().is_none() && url.username().is_empty();
-        if !complete || url.host_str().is_none_or(str::is_empty) || !matches!(url.scheme(), "http" | "https") {
+        let host = below.unwrap_or(host);
+        let url = url::Url::parse(&format!("{scheme}://{host}")).map_err(|_| wrong())?;
+        let more = host.contains(['/', '\\', '?', '#', '@', '*']) || host.chars().any(char::is_whitespace);
+        if more || url.host_str().is_none_or(str::is_empty) || !matches!(url.scheme(), "http" | "https") {
             return Err(wrong());
         }
         let origin = url.origin().ascii_serialization();

@@ -1,18 +1,21 @@
 //! What is done with each request (the Fetch standard, section CORS protocol).
 
+use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use model::reason::Reason;
 
 use super::config::{Cors, Origin};
-use crate::exchange::{Answer, Exchange, Facts, Flow, Outcome, ResponseExchange};
+use crate::exchange::{Answer, Exchange, Flow, Outcome, ResponseExchange};
 use crate::plugin::Filter;
 
 pub(super) struct CorsFilter {
+    /// Whether one of the origins is `*`.
+    any: bool,
     origins: Vec<Origin>,
     methods: HeaderValue,
     headers: Option<HeaderValue>,
@@ -31,12 +34,11 @@ impl CorsFilter {
                 list(words).map(Some)
             }
         };
+        let origins = config.allow_origins.iter().map(|origin| Origin::parse(origin));
+        let origins = origins.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            origins: config
-                .allow_origins
-                .iter()
-                .map(|origin| Origin::parse(origin))
-                .collect::<Result<_, _>>()?,
+            any: origins.contains(&Origin::Any),
+            origins,
             methods: list(&config.allow_methods)?,
             headers: some_list(&config.allow_headers)?,
             exposed: some_list(&config.expose_headers)?,
@@ -46,71 +48,61 @@ impl CorsFilter {
     }
 
     fn decide(&self, exchange: &mut Exchange<'_>) -> Flow {
-        let any = self.origins.contains(&Origin::Any);
-        if !any {
+        let headers = &exchange.request.headers;
+        let promised = &mut exchange.facts.response_headers;
+        if !self.any {
             // Caches must know that the answer depends on who asks, also when nobody does.
-            exchange
-                .facts
-                .response_headers
-                .push((VARY, HeaderValue::from_name(ORIGIN)));
+            promised.push((VARY, HeaderValue::from_name(ORIGIN)));
         }
-        let Some(origin) = exchange.request.headers.get(ORIGIN).cloned() else {
+        let Some(origin) = headers.get(ORIGIN) else {
             return Flow::Continue;
         };
-        let allowed = origin
+        let preflight =
+            exchange.request.method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if !origin
             .to_str()
-            .is_ok_and(|origin| self.origins.iter().any(|known| known.allows(origin)));
-        let asked = exchange.request.headers.get(ACCESS_CONTROL_REQUEST_METHOD).is_some();
-        let preflight = exchange.request.method == Method::OPTIONS && asked;
-        if !allowed {
+            .is_ok_and(|origin| self.origins.iter().any(|known| known.allows(origin)))
+        {
             // Without the headers below the browser keeps the answer from the page; other clients do not care.
             return if preflight {
-                Flow::refuse(Reason::OriginDenied, "This origin may not call.")
+                Flow::refuse(Reason::OriginDenied, "Pages of this origin may not call.")
             } else {
                 Flow::Continue
             };
         }
-        let shown = if any { HeaderValue::from_static("*") } else { origin };
-        exchange
-            .facts
-            .response_headers
-            .push((ACCESS_CONTROL_ALLOW_ORIGIN, shown));
+        let shown = if self.any {
+            HeaderValue::from_static("*")
+        } else {
+            origin.clone()
+        };
+        promised.push((ACCESS_CONTROL_ALLOW_ORIGIN, shown));
         if self.credentials {
-            exchange
-                .facts
-                .response_headers
-                .push((ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
+            promised.push((ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")));
         }
         if preflight {
-            return self.answer(
-                exchange.request.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned(),
-                exchange.facts,
-            );
+            return self.answer(headers.get(ACCESS_CONTROL_REQUEST_HEADERS), promised);
         }
         if let Some(exposed) = &self.exposed {
-            exchange
-                .facts
-                .response_headers
-                .push((ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone()));
+            promised.push((ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone()));
         }
         Flow::Continue
     }
 
-    fn answer(&self, asked: Option<HeaderValue>, facts: &mut Facts) -> Flow {
-        facts
-            .response_headers
-            .push((VARY, HeaderValue::from_name(ACCESS_CONTROL_REQUEST_HEADERS)));
+    fn answer(&self, asked: Option<&HeaderValue>, promised: &mut Vec<(HeaderName, HeaderValue)>) -> Flow {
         let mut headers = vec![
             (ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone()),
             (ACCESS_CONTROL_MAX_AGE, self.max_age.clone()),
         ];
+        if self.headers.is_none() {
+            promised.push((VARY, HeaderValue::from_name(ACCESS_CONTROL_REQUEST_HEADERS)));
+        }
         headers.extend(
             self.headers
-                .clone()
+                .as_ref()
                 .or(asked)
-                .map(|value| (ACCESS_CONTROL_ALLOW_HEADERS, value)),
+                .map(|value| (ACCESS_CONTROL_ALLOW_HEADERS, value.clone())),
         );
-        let (status, body) = (StatusCode::NO_CONTENT, bytes::Bytes::new());
+        let (status, body) = (StatusCode::NO_CONTENT, Bytes::new());
         Flow::Respond(Box::new(Answer::Response { status, headers, body }))
     }
 }

@@ -111,15 +111,74 @@ fn names_below_a_domain_are_allowed_and_nothing_that_looks_like_them() {
 #[test]
 fn wrong_origins_are_named_by_path() {
     let plugin = REGISTRY.find("cors").expect("registered");
-    let config =
-        json!({"allow_origins": ["shop.example.com", "https://a.example/path", "ftp://a", "https://a.example:8443"]});
-    let errors = plugin.validate(&config).expect_err("wrong origins");
-    assert_eq!(
-        errors.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(),
-        ["allow_origins.0", "allow_origins.1", "allow_origins.2"]
-    );
+    let origins = [
+        "shop.example.com",
+        "https://a.example/path",
+        "https://a.example/",
+        "https://a.example#x",
+        "https://a.example?x",
+        "https://u:p@a.example",
+        "https://*",
+        "https://a.*.example",
+        "ftp://a",
+        "null",
+    ];
+    let errors = plugin
+        .validate(&json!({"allow_origins": origins}))
+        .expect_err("wrong origins");
+    assert_eq!(errors.iter().count(), origins.len(), "{errors}");
+    let good = [
+        "https://a.example:8443",
+        "http://localhost:3000",
+        "http://[::1]:80",
+        "https://*.example.com:8443",
+    ];
+    assert!(plugin.validate(&json!({"allow_origins": good})).is_ok());
     let errors = plugin
         .validate(&json!({"allow_credentials": true}))
         .expect_err("with any origin");
     assert!(errors.at("allow_credentials").is_some());
+}
+
+#[test]
+fn any_origin_may_be_allowed_and_then_the_answer_is_the_same_for_all() {
+    let filter = cors(&json!({}));
+    let mut exchange = FakeExchange::new("GET", "/").header("origin", "https://a.example");
+    assert!(matches!(exchange.run(&*filter), Flow::Continue));
+    assert_eq!(exchange.promised("access-control-allow-origin"), ["*"]);
+    assert!(exchange.promised("vary").is_empty());
+}
+
+#[test]
+fn an_answer_that_depends_on_the_origin_says_so_also_to_those_without_one() {
+    let filter = cors(&json!({"allow_origins": ["https://a.example"]}));
+    let mut exchange = FakeExchange::new("GET", "/");
+    exchange.run(&*filter);
+    assert_eq!(exchange.promised("vary"), ["origin"]);
+}
+
+#[test]
+fn an_options_request_that_is_no_preflight_goes_to_the_service() {
+    let filter = cors(&json!({}));
+    let mut exchange = FakeExchange::new("OPTIONS", "/").header("origin", "https://a.example");
+    assert!(matches!(exchange.run(&*filter), Flow::Continue));
+}
+
+#[test]
+fn a_star_among_headers_is_refused_together_with_credentials() {
+    let config = json!({
+        "allow_origins": ["https://a.example"],
+        "allow_credentials": true,
+        "allow_headers": ["*"],
+        "expose_headers": ["x-a", "*"],
+    });
+    let errors = REGISTRY
+        .find("cors")
+        .expect("registered")
+        .validate(&config)
+        .expect_err("means nothing");
+    assert!(
+        errors.at("allow_headers.0").is_some() && errors.at("expose_headers.1").is_some(),
+        "{errors}"
+    );
 }
