@@ -13,6 +13,7 @@ export function openDialogs(htmx) {
     }
   });
   document.addEventListener("input", ({ target }) => unlock(target));
+  for (const input of document.querySelectorAll("[data-must-equal]")) unlock(input);
 }
 
 async function open(url, htmx) {

@@ -18,7 +18,7 @@ function make() {
   made.className = "palette";
   made.setAttribute("aria-label", "Command palette");
   made.innerHTML = `<div class="search"><svg class="i" aria-hidden="true"><use href="${icons}#search"/></svg>
-    <input class="input" type="text" placeholder="Search or jump to" aria-label="Search or jump to" role="combobox" autocomplete="off"
+    <input class="input" type="text" name="q" placeholder="Search or jump to" aria-label="Search or jump to" role="combobox" autocomplete="off"
       spellcheck="false" aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list"><kbd>Esc</kbd></div>
     <ul role="listbox" id="palette-list" aria-label="Results"></ul><p class="palette-none faint small" role="status" hidden></p>`;
   document.body.append(made);

@@ -103,6 +103,15 @@ fn outline(value: &Value) -> String {
 fn entry(text: &mut String, depth: usize, lead: &str, value: &Value) {
     let indent = "  ".repeat(depth);
     match value {
+        // The first member of an item stands beside its dash, the others below it.
+        Value::Object(members) if !members.is_empty() && lead == "- " => {
+            let mut block = String::new();
+            for (name, value) in members {
+                entry(&mut block, depth + 1, &format!("{}: ", key(name)), value);
+            }
+            block.replace_range(indent.len()..indent.len() + 2, lead);
+            text.push_str(&block);
+        }
         Value::Object(members) if !members.is_empty() => {
             text.push_str(&format!("{indent}{}\n", lead.trim_end()));
             for (name, value) in members {

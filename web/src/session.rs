@@ -35,9 +35,11 @@ impl Cookies {
         value(request, self.session)
     }
 
-    /// Begins a session in this browser.
-    pub fn start(self, secret: &SecretText) -> Cookie<'static> {
-        self.build(self.session.to_owned(), secret.expose().to_owned())
+    /// Begins a session in this browser, which keeps it for so long at most.
+    pub fn start(self, secret: &SecretText, stay: Duration) -> Cookie<'static> {
+        let mut cookie = self.build(self.session.to_owned(), secret.expose().to_owned());
+        cookie.set_max_age(stay);
+        cookie
     }
 
     /// Ends the session in this browser.
@@ -57,7 +59,7 @@ impl Cookies {
         ended(self.make(what, String::new()))
     }
 
-    /// A cookie that scripts cannot read and that ends with the browser; the server ends sessions by itself.
+    /// A cookie that scripts cannot read; without more, it ends with the browser.
     fn build(self, name: String, value: String) -> Cookie<'static> {
         Cookie::build(name, value)
             .path("/")

@@ -1,8 +1,9 @@
 //! How numbers, times and words are written for people.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
+use askama::filters::{Escaper, Html, HtmlSafe};
 use model::clock::Timestamp;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -138,6 +139,35 @@ pub fn initials(name: &str) -> String {
     first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
 }
 
+/// Text in which what stands between backticks is code.
+pub fn rich(text: impl Into<String>) -> Rich {
+    Rich(text.into())
+}
+
+/// Text with code in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rich(String);
+
+impl Display for Rich {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<&str> = self.0.split('`').collect();
+        // An odd backtick belongs to nothing and stays what it is.
+        let pairs = (parts.len() - 1) / 2 * 2;
+        for (index, part) in parts.iter().enumerate() {
+            match index {
+                0 => {}
+                _ if index > pairs => f.write_str("`")?,
+                _ if index % 2 == 1 => f.write_str("<code>")?,
+                _ => f.write_str("</code>")?,
+            }
+            Html.write_escaped_str(&mut *f, part)?;
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for Rich {}
+
 /// The tone of an HTTP status.
 pub fn status_tone(status: impl Display) -> &'static str {
     match status.to_string().as_bytes().first() {
@@ -210,6 +240,19 @@ mod tests {
         ];
         for (time, text) in cases {
             assert_eq!(relative(time, now), text);
+        }
+    }
+
+    #[test]
+    fn backticks_become_code_and_nothing_else_does() {
+        let cases = [
+            ("is `a` or `<b>`", "is <code>a</code> or <code>&#60;b&#62;</code>"),
+            ("a ` alone", "a ` alone"),
+            ("`a` and `", "<code>a</code> and `"),
+            ("", ""),
+        ];
+        for (text, html) in cases {
+            assert_eq!(rich(text).to_string(), html);
         }
     }
 

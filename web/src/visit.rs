@@ -12,12 +12,12 @@ use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
-use control::accounts::{AccountKind, Client, SecretText, sessions};
+use control::accounts::sessions::{self, Opened, Session};
+use control::accounts::{AccountKind, Client};
 use control::secrets::random_token;
 use control::{Control, Error, Written, gateways};
 use model::Errors;
 use model::actor::Actor;
-use sessions::Session;
 
 use crate::error::{PageError, PageResult};
 use crate::page::{AuthPage, Flash};
@@ -35,6 +35,7 @@ pub struct Visit(Rc<Inner>);
 struct Inner {
     control: Control,
     cookies: Cookies,
+    home: &'static str,
     session: Option<Session>,
     secret: Option<String>,
     visit: String,
@@ -73,10 +74,9 @@ impl Visit {
             .get_ref()
             .clone();
         let settings = control.settings();
-        let url = if kind == AccountKind::Admin {
-            &settings.console_url
-        } else {
-            &settings.portal_url
+        let (url, home) = match kind {
+            AccountKind::Admin => (&settings.console_url, urls::console::HOME),
+            AccountKind::Developer => (&settings.portal_url, urls::portal::HOME),
         };
         let cookies = Cookies::new(kind, url);
         let secret = cookies.session(request);
@@ -94,6 +94,7 @@ impl Visit {
         };
         let inner = Inner {
             cookies,
+            home,
             session,
             secret,
             visit_is_new: visit.is_none(),
@@ -205,10 +206,11 @@ impl Visit {
     }
 
     /// Begins a session in this browser and goes on, to a place of ours only.
-    pub fn sign_in(&self, secret: &SecretText, location: &str) -> PageResult {
+    pub fn sign_in(&self, opened: &Opened, location: &str) -> PageResult {
+        let stay = opened.session.expires_at - self.control().now();
         Ok(self.leave(
-            local(location).to_owned(),
-            &[self.0.cookies.start(secret), self.0.cookies.removal("visit")],
+            local(location).unwrap_or(self.0.home).to_owned(),
+            &[self.0.cookies.start(&opened.cookie, stay), self.0.cookies.removal("visit")],
         ))
     }
 
@@ -286,10 +288,9 @@ impl FromRequest for Visit {
 }
 
 /// A way back that leads nowhere but to ourselves.
-pub fn local(location: &str) -> &str {
-    let foreign =
-        !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
-    if foreign { "/" } else { location }
+fn local(location: &str) -> Option<&str> {
+    let foreign = !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
+    (!foreign).then_some(location)
 }
 
 /// Errors that belong beside the fields of a form; every other error is a page of its own.
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_way_back_stays_here() {
-        assert_eq!(local("/console/routes?q=a"), "/console/routes?q=a");
+        assert_eq!(local("/console/routes?q=a"), Some("/console/routes?q=a"));
         for foreign in [
             "https://evil.example",
             "//evil.example",
@@ -314,7 +315,7 @@ mod tests {
             "/\t/evil.example",
             "",
         ] {
-            assert_eq!(local(foreign), "/", "{foreign}");
+            assert_eq!(local(foreign), None, "{foreign}");
         }
     }
 }
