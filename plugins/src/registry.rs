@@ -136,7 +136,7 @@ impl Registry {
         for plugin in self {
             let name = plugin.component();
             let mut schema = (plugin.schema)().to_value();
-            redirect(&mut schema, &name);
+            adapt(&mut schema, &name);
             if let Some(members) = schema.as_object_mut() {
                 members.shift_remove("$schema");
                 if let Some(Value::Object(definitions)) = members.shift_remove("$defs") {
@@ -167,20 +167,24 @@ impl IntoIterator for &Registry {
     }
 }
 
-/// Points references into a schema's own definitions to the components that these become.
-fn redirect(value: &mut Value, component: &str) {
+/// Fits a schema into an OpenAPI document: references into its own definitions lead to the components that these
+/// become, and a constant is an enumeration of one, which is the same and known to more tools.
+fn adapt(value: &mut Value, component: &str) {
     match value {
         Value::Object(members) => {
+            if let Some(constant) = members.shift_remove("const") {
+                members.insert("enum".to_owned(), Value::Array(vec![constant]));
+            }
             for (name, member) in members.iter_mut() {
                 match member {
                     Value::String(target) if name == "$ref" => {
                         *target = target.replace("#/$defs/", &format!("#/components/schemas/{component}"));
                     }
-                    other => redirect(other, component),
+                    other => adapt(other, component),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, component)),
+        Value::Array(items) => items.iter_mut().for_each(|item| adapt(item, component)),
         _ => {}
     }
 }

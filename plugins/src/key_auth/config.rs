@@ -27,6 +27,7 @@ pub struct KeyAuth {
     #[schemars(title = "Key is optional")]
     pub optional: bool,
     /// The name of the consumer that requests without a key count as; with it, they pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(title = "Anonymous consumer", length(min = 1, max = 128), example = &"guests")]
     pub anonymous_consumer: Option<String>,
     /// Remove the key before the request is forwarded.

@@ -36,7 +36,7 @@ pub struct Limit {
     #[schemars(title = "For each")]
     pub by: LimitBy,
     /// What callers see in the `RateLimit` headers; when left out, a name such as `consumer-60s`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(title = "Name", length(min = 1, max = 32), example = &"burst")]
     pub name: Option<String>,
 }
