@@ -50,10 +50,14 @@ struct AuthKit {
 fn traffic() -> (Chart, Chart) {
     let start = datetime!(2026-11-22 00:00 UTC);
     let times: Vec<_> = (0..48).map(|step| start + time::Duration::minutes(30 * step)).collect();
-    let wave = |at: usize, low: f64, high: f64| low + (high - low) * (1.0 - (std::f64::consts::TAU * (at as f64 - 4.0) / 48.0).cos()) / 2.0;
+    let wave = |at: usize, low: f64, high: f64| {
+        low + (high - low) * (1.0 - (std::f64::consts::TAU * (at as f64 - 4.0) / 48.0).cos()) / 2.0
+    };
     let good: Vec<u64> = (0..48).map(|at| wave(at, 210_000.0, 540_000.0) as u64).collect();
     let refused: Vec<u64> = (0..48).map(|at| wave(at, 12_000.0, 21_000.0) as u64).collect();
-    let failed: Vec<u64> = (0..48).map(|at| if (37..41).contains(&at) { 33_000 } else { 900 }).collect();
+    let failed: Vec<u64> = (0..48)
+        .map(|at| if (37..41).contains(&at) { 33_000 } else { 900 })
+        .collect();
     let bars = Chart::bars("Traffic by status in the last 24 hours", times.clone())
         .counts("2xx", Color::Mute, &good)
         .counts("4xx", Color::Warn, &refused)
@@ -78,8 +82,16 @@ fn console_kit() -> ConsoleKit {
         flash: Some(Flash::ok("Route disabled and live on all 3 nodes")),
         area: Area::Routes,
         crumbs: vec![("Routes".into(), "/console/routes".into())],
-        person: Person { name: "Mara Okafor".into(), email: "mara@example.com".into(), initials: "MO".into(), role: "Owner".into() },
-        nodes: NodeLine { tone: "ok", text: "3 of 3 nodes on revision 418".into() },
+        person: Person {
+            name: "Mara Okafor".into(),
+            email: "mara@example.com".into(),
+            initials: "MO".into(),
+            role: "Owner".into(),
+        },
+        nodes: NodeLine {
+            tone: "ok",
+            text: "3 of 3 nodes on revision 418".into(),
+        },
         rights: Role::Owner.rights(),
     };
     let stored = json!({
@@ -90,33 +102,59 @@ fn console_kit() -> ConsoleKit {
     errors.add("port", Code::WrongType, "must be a whole number");
     let rate_limit = json!({ "config": { "limits": [{ "requests": 600, "window_seconds": 60, "by": "consumer" }] } });
     let forms = REGISTRY.iter().map(|plugin| {
-        let fields = if plugin.name == "rate-limit" { Fields::of(&rate_limit) } else { Fields::empty() };
-        (plugin.title, SchemaForm::new((plugin.schema)().as_value(), "config", &fields))
+        let fields = if plugin.name == "rate-limit" {
+            Fields::of(&rate_limit)
+        } else {
+            Fields::empty()
+        };
+        (
+            plugin.title,
+            SchemaForm::new((plugin.schema)().as_value(), "config", &fields),
+        )
     });
-    let before = json!({ "name": "rate", "config": { "limits": [{ "requests": 400, "window_seconds": 60 }] }, "tags": ["eu"] });
-    let after = json!({ "name": "rate", "config": { "limits": [{ "requests": 600, "window_seconds": 60 }] }, "tags": ["eu"] });
+    let before =
+        json!({ "name": "rate", "config": { "limits": [{ "requests": 400, "window_seconds": 60 }] }, "tags": ["eu"] });
+    let after =
+        json!({ "name": "rate", "config": { "limits": [{ "requests": 600, "window_seconds": 60 }] }, "tags": ["eu"] });
     let wave: Vec<f64> = (0..30).map(|at| 20.0 + 12.0 * (f64::from(at) / 5.0).sin()).collect();
     let peak = (0..30).map(|at| if at == 22 { 30.0 } else { 1.0 }).collect();
     ConsoleKit {
         page,
         traffic,
         latency,
-        sparks: vec![spark(wave.clone()), spark(peak).bad(), spark(wave.iter().rev().copied().collect()), spark(vec![0.0; 30])],
+        sparks: vec![
+            spark(wave.clone()),
+            spark(peak).bad(),
+            spark(wave.iter().rev().copied().collect()),
+            spark(vec![0.0; 30]),
+        ],
         diff: Diff::of(Some(&before), Some(&after)),
         fields: Fields::of(&stored).with_errors(errors),
         forms: forms.collect(),
-        pager: Pager { text: "1–50 of 1,204".into(), first: None, next: Some("?cursor=x".into()) },
+        pager: Pager {
+            text: "1–50 of 1,204".into(),
+            first: None,
+            next: Some("?cursor=x".into()),
+        },
         when: time(datetime!(2026-11-22 11:48 UTC), datetime!(2026-11-22 12:00 UTC)),
         choices: vec![Choice::new("https", "https"), Choice::new("http", "http")],
     }
 }
 
 fn method_choices() -> Vec<Choice> {
-    ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().map(|method| Choice::new(method, method)).collect()
+    ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        .into_iter()
+        .map(|method| Choice::new(method, method))
+        .collect()
 }
 
 fn pages() -> Vec<(&'static str, String)> {
-    let person = Person { name: "Jo Lund".into(), email: "jo@example.com".into(), initials: "JL".into(), role: String::new() };
+    let person = Person {
+        name: "Jo Lund".into(),
+        email: "jo@example.com".into(),
+        initials: "JL".into(),
+        role: String::new(),
+    };
     let page = PortalPage {
         title: "Checkout app".into(),
         theme: None,
@@ -126,7 +164,12 @@ fn pages() -> Vec<(&'static str, String)> {
         person: Some(person),
         address: "/".into(),
     };
-    let auth = AuthPage { title: "Sign in".into(), theme: None, csrf: "token".into(), flash: None };
+    let auth = AuthPage {
+        title: "Sign in".into(),
+        theme: None,
+        csrf: "token".into(),
+        flash: None,
+    };
     let wrong = Errors::one("password", Code::Required, "is required");
     let fields = Fields::of(&json!({ "email": "mara@example.com" })).with_errors(wrong);
     vec![
@@ -143,9 +186,18 @@ fn error_page() -> Vec<u8> {
     let error = crate::PageError::Control(control::Error::InUse {
         kind: model::Kind::Service,
         name: "orders".into(),
-        dependants: vec![control::Dependant { kind: model::Kind::Route, id: uuid::Uuid::nil(), name: "list-orders".into() }],
+        dependants: vec![control::Dependant {
+            kind: model::Kind::Route,
+            id: uuid::Uuid::nil(),
+            name: "list-orders".into(),
+        }],
     });
-    error.error_response().into_body().try_into_bytes().expect("complete").to_vec()
+    error
+        .error_response()
+        .into_body()
+        .try_into_bytes()
+        .expect("complete")
+        .to_vec()
 }
 
 #[test]
@@ -153,11 +205,28 @@ fn every_part_is_printed_without_inline_script_or_style() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/kit");
     std::fs::create_dir_all(directory).expect("writable");
     for (name, html) in pages() {
-        for forbidden in [" style=", "<style", " onclick=", " onload=", "javascript:", "hx-on", "js:"] {
+        for forbidden in [
+            " style=",
+            "<style",
+            " onclick=",
+            " onload=",
+            "javascript:",
+            "hx-on",
+            "js:",
+        ] {
             assert!(!html.contains(forbidden), "{name} has {forbidden}");
         }
-        let scripts: Vec<&str> = html.split("<script").skip(1).filter_map(|rest| rest.split('>').next()).collect();
-        assert!(scripts.iter().all(|tag| tag.contains("src=") || tag.contains("application/json")), "{name}: {scripts:?}");
+        let scripts: Vec<&str> = html
+            .split("<script")
+            .skip(1)
+            .filter_map(|rest| rest.split('>').next())
+            .collect();
+        assert!(
+            scripts
+                .iter()
+                .all(|tag| tag.contains("src=") || tag.contains("application/json")),
+            "{name}: {scripts:?}"
+        );
         std::fs::write(format!("{directory}/{name}.html"), html).expect("written");
     }
 }
@@ -165,7 +234,11 @@ fn every_part_is_printed_without_inline_script_or_style() {
 #[test]
 fn no_id_comes_twice() {
     for (name, html) in pages() {
-        let mut ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let mut ids: Vec<&str> = html
+            .split(" id=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
         ids.retain(|id| !id.is_empty());
         let all = ids.len();
         ids.sort_unstable();

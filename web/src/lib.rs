@@ -27,11 +27,13 @@ pub mod visit;
 pub use error::{PageError, PageResult};
 pub use fields::{Choice, Fields};
 pub use form::Form;
-pub use page::{ConsolePage, Flash, PortalPage};
 pub use navigation::{Area, PortalArea};
+pub use page::{ConsolePage, Flash, PortalPage};
 pub use people::{Console, Portal, PortalAccount};
 pub use query::{Pager, Query};
 pub use visit::{Visit, field_errors};
 
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod stories;

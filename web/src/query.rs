@@ -116,7 +116,12 @@ mod tests {
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> Query {
-        Query(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Query(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -128,11 +133,21 @@ mod tests {
 
     #[test]
     fn the_pager_says_how_much_there_is() {
-        let page = |items: usize, next: Option<&str>| control::Page { items: vec![(); items], next_cursor: next.map(str::to_owned), total: 1_204 };
+        let page = |items: usize, next: Option<&str>| control::Page {
+            items: vec![(); items],
+            next_cursor: next.map(str::to_owned),
+            total: 1_204,
+        };
         let first = Pager::of(&page(50, Some("c")), &query(&[("q", "a")]), "/r");
-        assert_eq!((first.text.as_str(), first.first, first.next.as_deref()), ("1–50 of 1,204", None, Some("/r?q=a&cursor=c")));
+        assert_eq!(
+            (first.text.as_str(), first.first, first.next.as_deref()),
+            ("1–50 of 1,204", None, Some("/r?q=a&cursor=c"))
+        );
         let last = Pager::of(&page(4, None), &query(&[("cursor", "c")]), "/r");
-        assert_eq!((last.text.as_str(), last.first.as_deref(), last.next), ("4 more of 1,204", Some("/r"), None));
+        assert_eq!(
+            (last.text.as_str(), last.first.as_deref(), last.next),
+            ("4 more of 1,204", Some("/r"), None)
+        );
     }
 
     #[test]

@@ -124,9 +124,18 @@ impl Maker<'_> {
     fn resolve(&self, schema: &Value) -> Map<String, Value> {
         let mut merged = schema.as_object().cloned().unwrap_or_default();
         for _ in 0..MAX_DEPTH {
-            let inner = match (merged.get("$ref").and_then(Value::as_str), merged.get("anyOf"), merged.get("allOf")) {
-                (Some(reference), ..) => reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)).cloned(),
-                (_, Some(Value::Array(any)), _) => only(any.iter().filter(|one| one.get("type") != Some(&Value::from("null")))),
+            let inner = match (
+                merged.get("$ref").and_then(Value::as_str),
+                merged.get("anyOf"),
+                merged.get("allOf"),
+            ) {
+                (Some(reference), ..) => reference
+                    .strip_prefix('#')
+                    .and_then(|pointer| self.root.pointer(pointer))
+                    .cloned(),
+                (_, Some(Value::Array(any)), _) => {
+                    only(any.iter().filter(|one| one.get("type") != Some(&Value::from("null"))))
+                }
                 (.., Some(Value::Array(all))) => only(all.iter()),
                 _ => None,
             };
@@ -143,15 +152,39 @@ impl Maker<'_> {
 
     fn members(&self, schema: &Value, path: &str, fields: &Fields, depth: usize, with_help: bool) -> Vec<Node> {
         let schema = self.resolve(schema);
-        let required = |name: &str| schema.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == name));
-        let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let required = |name: &str| {
+            schema
+                .get("required")
+                .and_then(Value::as_array)
+                .is_some_and(|all| all.iter().any(|one| one == name))
+        };
+        let properties = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         let nodes = properties.iter().map(|(name, property)| {
             let path = format!("{path}.{name}");
             let schema = self.resolve(property);
-            let help = schema.get("description").and_then(Value::as_str).filter(|_| with_help).unwrap_or_default().to_owned();
+            let help = schema
+                .get("description")
+                .and_then(Value::as_str)
+                .filter(|_| with_help)
+                .unwrap_or_default()
+                .to_owned();
             let (label, _) = unit(name);
-            let member = Member { help, label: text::label(label), path: &path, required: required(name), depth, schema };
-            let default = member.get("default").filter(|default| !default.is_null()).and_then(|default| fields.or_default(&path, default));
+            let member = Member {
+                help,
+                label: text::label(label),
+                path: &path,
+                required: required(name),
+                depth,
+                schema,
+            };
+            let default = member
+                .get("default")
+                .filter(|default| !default.is_null())
+                .and_then(|default| fields.or_default(&path, default));
             self.node(&member, default.as_ref().unwrap_or(fields), name)
         });
         nodes.collect()
@@ -169,7 +202,11 @@ impl Maker<'_> {
             return self.field(member, fields.toggle(path, label, false));
         }
         if member.is("integer") || member.is("number") {
-            let field = if member.is("integer") { fields.number(path, label) } else { fields.decimal(path, label) };
+            let field = if member.is("integer") {
+                fields.number(path, label)
+            } else {
+                fields.decimal(path, label)
+            };
             return self.field(member, field.unit(unit(name).1));
         }
         if member.is("string") {
@@ -183,7 +220,11 @@ impl Maker<'_> {
 
     fn field(&self, member: &Member<'_>, field: Field) -> Node {
         let field = field.help(&member.help);
-        Node::Field(if member.is_optional() && !member.is("boolean") { field.optional() } else { field })
+        Node::Field(if member.is_optional() && !member.is("boolean") {
+            field.optional()
+        } else {
+            field
+        })
     }
 
     fn choice(&self, member: &Member<'_>, fields: &Fields, mut choices: Vec<Choice>) -> Node {
@@ -194,8 +235,15 @@ impl Maker<'_> {
     }
 
     fn list(&self, member: &Member<'_>, fields: &Fields) -> Node {
-        let Some(items) = member.get("items") else { return self.field(member, fields.json(member.path, &member.label)) };
-        let item = Member { schema: self.resolve(items), label: String::new(), help: String::new(), ..*member };
+        let Some(items) = member.get("items") else {
+            return self.field(member, fields.json(member.path, &member.label));
+        };
+        let item = Member {
+            schema: self.resolve(items),
+            label: String::new(),
+            help: String::new(),
+            ..*member
+        };
         if let Some(choices) = choices(&item.schema) {
             return self.field(member, fields.checks(member.path, &member.label, &choices));
         }
@@ -219,7 +267,12 @@ impl Maker<'_> {
             nodes: self.members(items, &path, fields, member.depth + 1, with_help),
             path,
         };
-        let title = self.resolve(items).get("title").and_then(Value::as_str).unwrap_or("row").to_lowercase();
+        let title = self
+            .resolve(items)
+            .get("title")
+            .and_then(Value::as_str)
+            .unwrap_or("row")
+            .to_lowercase();
         Node::Rows(Rows {
             path: member.path.to_owned(),
             id: id(member.path),
@@ -228,7 +281,9 @@ impl Maker<'_> {
             error: fields.error(member.path),
             mark: mark(member.path),
             noun: title,
-            rows: (0..filled + more).map(|at| row(format!("{}.{at}", member.path), at == 0)).collect(),
+            rows: (0..filled + more)
+                .map(|at| row(format!("{}.{at}", member.path), at == 0))
+                .collect(),
             blank: row(format!("{}.{}", member.path, placeholder(member.path)), false),
         })
     }
@@ -245,7 +300,10 @@ impl Maker<'_> {
             });
         }
         let values = member.get("additionalProperties").map(|values| self.resolve(values));
-        let kind = values.as_ref().and_then(|values| values.get("type")).and_then(Value::as_str);
+        let kind = values
+            .as_ref()
+            .and_then(|values| values.get("type"))
+            .and_then(Value::as_str);
         match kind {
             Some("string") => self.field(member, fields.map(member.path, &member.label).collapsed()),
             Some("array") => self.field(member, fields.multimap(member.path, &member.label).collapsed()),
@@ -265,13 +323,25 @@ fn choices(schema: &Map<String, Value>) -> Option<Vec<Choice>> {
         let texts = values.iter().filter_map(Value::as_str);
         return Some(texts.map(|value| Choice::new(value, text::label(value))).collect());
     }
-    let Some(Value::Array(variants)) = schema.get("oneOf") else { return None };
+    let Some(Value::Array(variants)) = schema.get("oneOf") else {
+        return None;
+    };
     let of_variant = |variant: &Value| {
         if let Some(Value::Array(values)) = variant.get("enum") {
-            return Some(values.iter().filter_map(Value::as_str).map(|value| Choice::new(value, text::label(value))).collect());
+            return Some(
+                values
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(|value| Choice::new(value, text::label(value)))
+                    .collect(),
+            );
         }
         let value = variant.get("const")?.as_str()?;
-        let words = variant.get("description").and_then(Value::as_str).map(first_clause).unwrap_or_default();
+        let words = variant
+            .get("description")
+            .and_then(Value::as_str)
+            .map(first_clause)
+            .unwrap_or_default();
         let label = if words.is_empty() { text::label(value) } else { words };
         Some(vec![Choice::new(value, label)])
     };
@@ -282,13 +352,27 @@ fn choices(schema: &Map<String, Value>) -> Option<Vec<Choice>> {
 /// The beginning of a description, short enough for a choice.
 fn first_clause(description: &str) -> String {
     let clause = description.split([';', ':', '\n']).next().unwrap_or_default();
-    let clause = clause.split(". ").next().unwrap_or_default().trim().trim_end_matches('.');
-    if clause.chars().count() <= 60 { clause.to_owned() } else { String::new() }
+    let clause = clause
+        .split(". ")
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches('.');
+    if clause.chars().count() <= 60 {
+        clause.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// The unit that a name ends with.
 fn unit(name: &str) -> (&str, &'static str) {
-    for (ending, unit) in [("_seconds", "seconds"), ("_ms", "ms"), ("_bytes", "bytes"), ("_percent", "%")] {
+    for (ending, unit) in [
+        ("_seconds", "seconds"),
+        ("_ms", "ms"),
+        ("_bytes", "bytes"),
+        ("_percent", "%"),
+    ] {
         if let Some(name) = name.strip_suffix(ending) {
             return (name, unit);
         }

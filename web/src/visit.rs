@@ -210,7 +210,10 @@ impl Visit {
         let stay = opened.session.expires_at - self.control().now();
         Ok(self.leave(
             local(location).unwrap_or(self.0.home).to_owned(),
-            &[self.0.cookies.start(&opened.cookie, stay), self.0.cookies.removal("visit")],
+            &[
+                self.0.cookies.start(&opened.cookie, stay),
+                self.0.cookies.removal("visit"),
+            ],
         ))
     }
 
@@ -289,7 +292,8 @@ impl FromRequest for Visit {
 
 /// A way back that leads nowhere but to ourselves.
 fn local(location: &str) -> Option<&str> {
-    let foreign = !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
+    let foreign =
+        !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
     (!foreign).then_some(location)
 }
 

@@ -118,7 +118,11 @@ impl Fields {
         for part in path.rsplit('.').filter(|part| !part.is_empty()) {
             whole = serde_json::json!({ part: whole });
         }
-        Some(Self { value: whole, errors: self.errors.clone(), extra: self.extra.clone() })
+        Some(Self {
+            value: whole,
+            errors: self.errors.clone(),
+            extra: self.extra.clone(),
+        })
     }
 
     fn field(&self, kind: Kind, name: &str, label: &str) -> Field {
@@ -262,4 +266,3 @@ pub(crate) fn mark(path: &str) -> String {
 pub(crate) fn placeholder(path: &str) -> String {
     format!("__{}__", mark(path))
 }
-

@@ -9,7 +9,12 @@ use crate::text;
 impl Fields {
     /// A list of texts, one row each.
     pub fn list(&self, name: &str, label: &str) -> Field {
-        let texts = self.items(name).iter().map(shown).map(|text| (String::new(), text)).collect();
+        let texts = self
+            .items(name)
+            .iter()
+            .map(shown)
+            .map(|text| (String::new(), text))
+            .collect();
         self.rows(Kind::List, name, label, texts)
     }
 
@@ -28,9 +33,22 @@ impl Fields {
         if asked || entries.is_empty() {
             entries.push((String::new(), String::new()));
         }
-        let rows = entries.into_iter().enumerate().map(|(at, entry)| self.row(name, at, entry)).collect();
-        let blank = Row { path: format!("{name}.{}", placeholder(name)), ..Row::default() };
-        Field { rows, blank, asked, mark: mark(name), ..self.field(kind, name, label) }
+        let rows = entries
+            .into_iter()
+            .enumerate()
+            .map(|(at, entry)| self.row(name, at, entry))
+            .collect();
+        let blank = Row {
+            path: format!("{name}.{}", placeholder(name)),
+            ..Row::default()
+        };
+        Field {
+            rows,
+            blank,
+            asked,
+            mark: mark(name),
+            ..self.field(kind, name, label)
+        }
     }
 
     fn row(&self, name: &str, at: usize, (key, value): (String, String)) -> Row {
@@ -39,22 +57,33 @@ impl Fields {
         if error.is_empty() && !key.is_empty() {
             error = self.error_of_entry(&format!("{name}.{key}"));
         }
-        Row { error, id: id(&path), path, key, value }
+        Row {
+            error,
+            id: id(&path),
+            path,
+            key,
+            value,
+        }
     }
 
     /// The operation knows an entry by its name, the form by its row.
     fn error_of_entry(&self, path: &str) -> String {
         let below = format!("{path}.");
-        let found = self.errors().iter().find(|error| error.path == path || error.path.starts_with(&below));
+        let found = self
+            .errors()
+            .iter()
+            .find(|error| error.path == path || error.path.starts_with(&below));
         found.map(|error| text::sentence(&error.message)).unwrap_or_default()
     }
 
     pub(super) fn items(&self, name: &str) -> Vec<Value> {
         match self.value(name) {
             Some(Value::Array(items)) => items.clone(),
-            Some(Value::String(text)) => {
-                text.split([',', ' ', '\n']).filter(|word| !word.is_empty()).map(Value::from).collect()
-            }
+            Some(Value::String(text)) => text
+                .split([',', ' ', '\n'])
+                .filter(|word| !word.is_empty())
+                .map(Value::from)
+                .collect(),
             _ => Vec::new(),
         }
     }

@@ -44,7 +44,10 @@ impl Form {
         if pairs.len() > MAX_FIELDS {
             return Err(PageError::BadForm(format!("has more than {MAX_FIELDS} fields")));
         }
-        let removed = pairs.iter().find(|(name, _)| name == "_remove").map(|(_, path)| path.clone().into_owned());
+        let removed = pairs
+            .iter()
+            .find(|(name, _)| name == "_remove")
+            .map(|(_, path)| path.clone().into_owned());
         let is_removed = |name: &str| removed.as_deref().is_some_and(|path| is_within(name, path));
         let mut buttons = HashMap::new();
         let mut meanings = HashMap::new();
@@ -65,10 +68,20 @@ impl Form {
             }
         }
         meanings.insert(String::new(), Meaning::Object);
-        let mut reader = Reader { meanings: &meanings, errors: Errors::new(), maps: Vec::new() };
+        let mut reader = Reader {
+            meanings: &meanings,
+            errors: Errors::new(),
+            maps: Vec::new(),
+        };
         let read = reader.read(root, "", "");
         let Reader { errors, maps, .. } = reader;
-        Ok(Self { typed: read.typed, json: read.json, errors, maps, buttons })
+        Ok(Self {
+            typed: read.typed,
+            json: read.json,
+            errors,
+            maps,
+            buttons,
+        })
     }
 
     /// The members as the body of a REST request would have them; what was left empty is not there.
@@ -82,7 +95,8 @@ impl Form {
         let mut patch = self.json.clone();
         for path in &self.maps {
             let pointer = format!("/{}", path.replace('.', "/"));
-            let (Some(Value::Object(now)), Some(Value::Object(before))) = (patch.pointer_mut(&pointer), stored.pointer(&pointer))
+            let (Some(Value::Object(now)), Some(Value::Object(before))) =
+                (patch.pointer_mut(&pointer), stored.pointer(&pointer))
             else {
                 continue;
             };
@@ -115,7 +129,10 @@ impl Form {
 
     /// The text at a path, without space around it; empty when there is none.
     pub fn text(&self, path: &str) -> &str {
-        value_at(&self.typed, path).and_then(Value::as_str).map(str::trim).unwrap_or_default()
+        value_at(&self.typed, path)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .unwrap_or_default()
     }
 
     /// The value of a field whose name begins with `_`, such as the button that was pressed.
@@ -140,12 +157,22 @@ impl FromRequest for Form {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let visit = Visit::of(request);
-        let header = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = request
+            .headers()
+            .get("x-csrf-token")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let mut payload = payload.take();
         Box::pin(async move {
             let form = Self::parse(&read(&mut payload).await?)?;
-            let token = header.or_else(|| form.button("csrf").map(str::to_owned)).unwrap_or_default();
-            if visit?.accepts(&token) { Ok(form) } else { Err(PageError::StaleForm) }
+            let token = header
+                .or_else(|| form.button("csrf").map(str::to_owned))
+                .unwrap_or_default();
+            if visit?.accepts(&token) {
+                Ok(form)
+            } else {
+                Err(PageError::StaleForm)
+            }
         })
     }
 }
@@ -164,12 +191,15 @@ async fn read(payload: &mut Payload) -> Result<Bytes, PageError> {
 
 /// The value at a dotted path.
 pub(crate) fn value_at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').filter(|part| !part.is_empty()).try_fold(value, |value, part| match value {
-        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
-        other => other.get(part),
-    })
+    path.split('.')
+        .filter(|part| !part.is_empty())
+        .try_fold(value, |value, part| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+            other => other.get(part),
+        })
 }
 
 fn is_within(name: &str, path: &str) -> bool {
-    name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    name.strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -59,9 +59,16 @@ impl Meaning {
 /// The parts of a name; `a[0].b` and `a.0.b` are the same, `a[]` is the next item of `a`.
 pub(super) fn path_of(name: &str) -> Result<Vec<String>, PageError> {
     let dotted = name.replace("[]", ".+").replace('[', ".").replace(']', "");
-    let parts: Vec<String> = dotted.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let parts: Vec<String> = dotted
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
     if parts.is_empty() || parts.len() > MAX_DEPTH {
-        return Err(PageError::BadForm(format!("has a field whose name has {} parts", parts.len())));
+        return Err(PageError::BadForm(format!(
+            "has a field whose name has {} parts",
+            parts.len()
+        )));
     }
     Ok(parts)
 }
@@ -76,7 +83,11 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn branch(&mut self, path: &[String]) -> &mut Self {
         path.iter().fold(self, |node, part| {
-            let part = if part == "+" { node.children.len().to_string() } else { part.clone() };
+            let part = if part == "+" {
+                node.children.len().to_string()
+            } else {
+                part.clone()
+            };
             let known = node.children.iter().position(|(name, _)| *name == part);
             let at = known.unwrap_or_else(|| {
                 node.children.push((part, Self::default()));
@@ -121,7 +132,10 @@ impl Reader<'_> {
             Some(Meaning::Map | Meaning::MultiMap) => {
                 self.maps.push(path.to_owned());
                 let read = self.list(node, came, path);
-                Read { json: map_of(read.json, meaning == Some(Meaning::MultiMap)), ..read }
+                Read {
+                    json: map_of(read.json, meaning == Some(Meaning::MultiMap)),
+                    ..read
+                }
             }
             Some(Meaning::Object) => self.object(node, came, path),
             _ if node.is_list() => self.list(node, came, path),
@@ -138,12 +152,17 @@ impl Reader<'_> {
             json.insert(name, read.json);
             blank &= read.blank;
         }
-        Read { typed: Value::Object(typed), json: Value::Object(json), blank }
+        Read {
+            typed: Value::Object(typed),
+            json: Value::Object(json),
+            blank,
+        }
     }
 
     /// Rows in which nothing was filled are left out, so later ones move up.
     fn list(&mut self, mut node: Node, came: &str, path: &str) -> Read {
-        node.children.sort_by_key(|(name, _)| name.parse::<u32>().unwrap_or(u32::MAX));
+        node.children
+            .sort_by_key(|(name, _)| name.parse::<u32>().unwrap_or(u32::MAX));
         let (mut typed, mut json) = (Vec::new(), Vec::new());
         for (name, child) in node.children {
             let here = join(path, &typed.len().to_string());
@@ -154,7 +173,11 @@ impl Reader<'_> {
             }
         }
         let blank = typed.is_empty();
-        Read { typed: Value::Array(typed), json: Value::Array(json), blank }
+        Read {
+            typed: Value::Array(typed),
+            json: Value::Array(json),
+            blank,
+        }
     }
 
     fn leaf(&mut self, text: String, meaning: Option<Meaning>, path: &str) -> Read {
@@ -167,13 +190,20 @@ impl Reader<'_> {
             Some(meaning) => self.typed_leaf(text.trim(), meaning, path),
             None => Value::from(text.as_str()),
         };
-        Read { typed: Value::String(text), json, blank }
+        Read {
+            typed: Value::String(text),
+            json,
+            blank,
+        }
     }
 
     fn typed_leaf(&mut self, text: &str, meaning: Meaning, path: &str) -> Value {
         let read = match meaning {
             Meaning::Boolean => Ok(Value::Bool(text == "true")),
-            Meaning::Integer => text.parse::<i64>().map(Value::from).map_err(|_| "must be a whole number".to_owned()),
+            Meaning::Integer => text
+                .parse::<i64>()
+                .map(Value::from)
+                .map_err(|_| "must be a whole number".to_owned()),
             Meaning::Number => {
                 let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
                 number.map(Value::from).ok_or_else(|| "must be a number".to_owned())
@@ -189,11 +219,19 @@ impl Reader<'_> {
 }
 
 fn items(text: &str, separator: fn(char) -> bool) -> Value {
-    text.split(separator).map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
+    text.split(separator)
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(Value::from)
+        .collect()
 }
 
 pub(super) fn join(path: &str, part: &str) -> String {
-    if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") }
+    if path.is_empty() {
+        part.to_owned()
+    } else {
+        format!("{path}.{part}")
+    }
 }
 
 /// The same without members that were left empty.
@@ -212,7 +250,12 @@ fn map_of(rows: Value, several: bool) -> Value {
     let Value::Array(rows) = rows else { return rows };
     let mut map = Map::new();
     for mut row in rows {
-        let name = row.get("name").and_then(Value::as_str).map(str::trim).unwrap_or_default().to_owned();
+        let name = row
+            .get("name")
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_owned();
         let value = row.get_mut("value").map(Value::take).unwrap_or_else(|| Value::from(""));
         match (several, map.get_mut(&name)) {
             (true, Some(Value::Array(values))) => values.push(value),

@@ -12,7 +12,8 @@ fn parse(body: &str) -> Form {
 
 #[test]
 fn names_are_paths() {
-    let form = parse("name=a&match.hosts[]=x&match.hosts[]=y&limits[0].rate=5&limits[2].rate=7&csrf=t&_integer=limits.0.rate");
+    let form =
+        parse("name=a&match.hosts[]=x&match.hosts[]=y&limits[0].rate=5&limits[2].rate=7&csrf=t&_integer=limits.0.rate");
     let expected = json!({"name": "a", "match": {"hosts": ["x", "y"]}, "limits": [{"rate": 5}, {"rate": "7"}]});
     assert_eq!(form.json(), expected);
     assert_eq!(form.button("csrf"), Some("t"));
@@ -43,13 +44,15 @@ fn wrong_text_is_an_error_where_the_row_is_after_empty_ones_are_left_out() {
 
 #[test]
 fn a_choice_or_a_tick_alone_does_not_fill_a_row() {
-    let form = parse("_list=l&l.0.by=ip&l.0.n=&_choice=l.0.by&l.1.on=true&_boolean=l.1.on&l.2.by=ip&l.2.n=1&_choice=l.2.by");
+    let form =
+        parse("_list=l&l.0.by=ip&l.0.n=&_choice=l.0.by&l.1.on=true&_boolean=l.1.on&l.2.by=ip&l.2.n=1&_choice=l.2.by");
     assert_eq!(form.json(), json!({"l": [{"by": "ip", "n": "1"}]}));
 }
 
 #[test]
 fn a_name_may_come_several_times() {
-    let form = parse("_multimap=h&h.0.name=A&h.0.value=1&h.1.name=A&h.1.value=2&h.2.name=B&h.2.value=3&h.3.name=&h.3.value=");
+    let form =
+        parse("_multimap=h&h.0.name=A&h.0.value=1&h.1.name=A&h.1.value=2&h.2.name=B&h.2.value=3&h.3.name=&h.3.value=");
     assert_eq!(form.json(), json!({"h": {"A": ["1", "2"], "B": ["3"]}}));
 }
 
@@ -78,8 +81,14 @@ fn the_version_and_the_typed_name_are_no_members() {
 
 #[test]
 fn hostile_forms_are_refused() {
-    assert!(matches!(Form::parse("a.".repeat(40).as_bytes()), Err(PageError::BadForm(_))));
-    assert!(matches!(Form::parse("a=1&".repeat(MAX_FIELDS + 1).as_bytes()), Err(PageError::BadForm(_))));
+    assert!(matches!(
+        Form::parse("a.".repeat(40).as_bytes()),
+        Err(PageError::BadForm(_))
+    ));
+    assert!(matches!(
+        Form::parse("a=1&".repeat(MAX_FIELDS + 1).as_bytes()),
+        Err(PageError::BadForm(_))
+    ));
     assert_eq!(parse("a.4294967295=x").json(), json!({"a": ["x"]}));
 }
 
