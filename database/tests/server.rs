@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -220,4 +221,29 @@ async fn a_halted_server_comes_back_under_the_same_url() {
     PgConnection::connect(server.url()).await.unwrap_err();
     server.resume().await.unwrap();
     assert_eq!(notes(&server).await, ["kept"]);
+}
+
+/// As in a clone in the home of root, which is closed to the user who runs Postgres.
+#[tokio::test]
+async fn root_gets_a_server_where_the_other_user_gets_not() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Directory::new();
+    fs::create_dir(&home.0).unwrap();
+    fs::set_permissions(&home.0, fs::Permissions::from_mode(0o700)).unwrap();
+    let directory = home.0.join("postgres");
+    let server = Server::start(&directory).await.unwrap();
+    run(
+        &server,
+        "create table notes (text text); insert into notes values ('kept')",
+    )
+    .await;
+    server.stop().await.unwrap();
+    let place = Directory(fs::read_link(&directory).unwrap());
+
+    let server = Server::start(&directory).await.unwrap();
+    assert_eq!(notes(&server).await, ["kept"]);
+    assert_eq!(fs::read_link(&directory).unwrap(), place.0);
+    server.stop().await.unwrap();
 }
