@@ -112,6 +112,7 @@ macro_rules! draft {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro makes drafts for everybody")]
 mod tests {
     use super::*;
     use serde_json::json;
