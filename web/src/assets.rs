@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::filters::HtmlSafe;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Deserialize;
 
@@ -145,14 +147,7 @@ fn accepts(header: &str, encoding: &str) -> bool {
 }
 
 fn etag(file: &EmbeddedFile) -> String {
-    let start: String = file
-        .metadata
-        .sha256_hash()
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{start}\"")
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..12]))
 }
 
 fn mime(file: &str) -> &'static str {
@@ -232,7 +227,7 @@ mod tests {
 
     #[::core::prelude::v1::test]
     fn every_plugin_has_its_icon() {
-        for plugin in plugins::REGISTRY.iter() {
+        for plugin in &plugins::REGISTRY {
             assert!(
                 has_icon(plugin.icon),
                 "add {} to web/icons.txt for {}",

@@ -2,6 +2,13 @@
 //!
 //! A time series is a picture without JavaScript; with it, an island draws the same numbers with a cursor.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pictures and sums of counts need few digits"
+)]
+
 use std::fmt::{self, Write as _};
 
 use askama::Template;

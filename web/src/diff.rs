@@ -113,18 +113,24 @@ fn entry(text: &mut String, depth: usize, lead: &str, value: &Value) {
             text.push_str(&block);
         }
         Value::Object(members) if !members.is_empty() => {
-            text.push_str(&format!("{indent}{}\n", lead.trim_end()));
+            line(text, &indent, lead.trim_end());
             for (name, value) in members {
                 entry(text, depth + 1, &format!("{}: ", key(name)), value);
             }
         }
         Value::Array(items) if !items.is_empty() => {
-            text.push_str(&format!("{indent}{}\n", lead.trim_end()));
+            line(text, &indent, lead.trim_end());
             for item in items {
                 entry(text, depth + 1, "- ", item);
             }
         }
-        other => text.push_str(&format!("{indent}{lead}{}\n", scalar(other))),
+        other => line(text, &indent, &format!("{lead}{}", scalar(other))),
+    }
+}
+
+fn line(text: &mut String, indent: &str, words: &str) {
+    for part in [indent, words, "\n"] {
+        text.push_str(part);
     }
 }
 

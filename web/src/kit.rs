@@ -2,6 +2,13 @@
 //!
 //! The test leaves it in `target/kit`; `node kit.mjs` in `web/` serves and photographs it.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures that somebody made up"
+)]
+
 use askama::Template;
 use model::actor::Role;
 use model::validation::{Code, Errors};
@@ -73,9 +80,8 @@ fn traffic() -> (Chart, Chart) {
     (bars, lines)
 }
 
-fn console_kit() -> ConsoleKit {
-    let (traffic, latency) = traffic();
-    let page = ConsolePage {
+fn console_page() -> ConsolePage {
+    ConsolePage {
         title: "Component kit".into(),
         theme: None,
         csrf: "token".into(),
@@ -93,44 +99,53 @@ fn console_kit() -> ConsoleKit {
             text: "3 of 3 nodes on revision 418".into(),
         },
         rights: Role::Owner.rights(),
-    };
+    }
+}
+
+fn route_fields() -> Fields {
     let stored = json!({
-        "name": "create-charge", "hosts": ["api.example.com", "api example"], "methods": ["GET", "POST"], "tags": ["team:payments", "eu"],
-        "headers": {"x-version": ["1", "2"]}, "port": "80a", "protocol": "https", "enabled": "true", "note": "",
+        "name": "create-charge", "hosts": ["api.example.com", "api example"], "methods": ["GET", "POST"],
+        "tags": ["team:payments", "eu"], "headers": {"x-version": ["1", "2"]}, "port": "80a", "protocol": "https",
+        "enabled": "true", "note": "",
     });
     let mut errors = Errors::one("hosts.1", Code::Invalid, "must be a host name without spaces");
     errors.add("port", Code::WrongType, "must be a whole number");
+    Fields::of(&stored).with_errors(&errors)
+}
+
+fn plugin_forms() -> Vec<(&'static str, SchemaForm)> {
     let rate_limit = json!({ "config": { "limits": [{ "requests": 600, "window_seconds": 60, "by": "consumer" }] } });
     let forms = REGISTRY.iter().map(|plugin| {
-        let fields = if plugin.name == "rate-limit" {
+        let is_set = plugin.name == "rate-limit";
+        let fields = if is_set {
             Fields::of(&rate_limit)
         } else {
             Fields::empty()
         };
-        (
-            plugin.title,
-            SchemaForm::new((plugin.schema)().as_value(), "config", &fields),
-        )
+        let schema = (plugin.schema)();
+        (plugin.title, SchemaForm::new(schema.as_value(), "config", &fields))
     });
-    let before =
-        json!({ "name": "rate", "config": { "limits": [{ "requests": 400, "window_seconds": 60 }] }, "tags": ["eu"] });
-    let after =
-        json!({ "name": "rate", "config": { "limits": [{ "requests": 600, "window_seconds": 60 }] }, "tags": ["eu"] });
+    forms.collect()
+}
+
+fn limit_diff() -> Diff {
+    let of = |requests: u32| json!({ "name": "rate", "config": { "limits": [{ "requests": requests, "window_seconds": 60 }] }, "tags": ["eu"] });
+    Diff::of(Some(&of(400)), Some(&of(600)))
+}
+
+fn console_kit() -> ConsoleKit {
+    let (traffic, latency) = traffic();
     let wave: Vec<f64> = (0..30).map(|at| 20.0 + 12.0 * (f64::from(at) / 5.0).sin()).collect();
     let peak = (0..30).map(|at| if at == 22 { 30.0 } else { 1.0 }).collect();
+    let falling = wave.iter().rev().copied().collect();
     ConsoleKit {
-        page,
+        page: console_page(),
         traffic,
         latency,
-        sparks: vec![
-            spark(wave.clone()),
-            spark(peak).bad(),
-            spark(wave.iter().rev().copied().collect()),
-            spark(vec![0.0; 30]),
-        ],
-        diff: Diff::of(Some(&before), Some(&after)),
-        fields: Fields::of(&stored).with_errors(errors),
-        forms: forms.collect(),
+        sparks: vec![spark(wave), spark(peak).bad(), spark(falling), spark(vec![0.0; 30])],
+        diff: limit_diff(),
+        fields: route_fields(),
+        forms: plugin_forms(),
         pager: Pager {
             text: "1–50 of 1,204".into(),
             first: None,
@@ -171,7 +186,7 @@ fn pages() -> Vec<(&'static str, String)> {
         flash: None,
     };
     let wrong = Errors::one("password", Code::Required, "is required");
-    let fields = Fields::of(&json!({ "email": "mara@example.com" })).with_errors(wrong);
+    let fields = Fields::of(&json!({ "email": "mara@example.com" })).with_errors(&wrong);
     vec![
         ("console", console_kit().render().expect("renders")),
         ("portal", PortalKit { page }.render().expect("renders")),

@@ -31,12 +31,8 @@ impl Query {
     /// The same query with other values, as a link; the cursor goes, as it belongs to one order of one search.
     pub fn link(&self, path: &str, changes: &[(&str, &str)]) -> String {
         let changed = |name: &str| name == "cursor" || changes.iter().any(|(known, _)| *known == name);
-        let mut pairs: Vec<(&str, &str)> = self
-            .0
-            .iter()
-            .filter(|(name, _)| !changed(name))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let kept = self.0.iter().filter(|(name, _)| !changed(name));
+        let mut pairs: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
         pairs.extend_from_slice(changes);
         urls::with_query(path, &pairs)
     }

@@ -1,5 +1,7 @@
 //! Sparklines: the course of a figure, beside the figure.
 
+#![expect(clippy::cast_precision_loss, reason = "pictures and sums of counts need few digits")]
+
 use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;

@@ -55,7 +55,7 @@ async fn save(console: Console, form: Form) -> PageResult {
                 .await
         }
         Err(error) => {
-            let fields = Fields::typed(&form).with_errors(field_errors(error)?);
+            let fields = Fields::typed(&form).with_errors(&field_errors(error)?);
             let page = console.page("New service", crate::Area::Services).await?;
             console.invalid(&ServiceForm { page, fields })
         }

@@ -181,15 +181,15 @@ pub fn status_tone(status: impl Display) -> &'static str {
 /// A path of a member as people read it: `config.limits.1.requests` becomes `Limits 2, requests`.
 pub fn path(path: &str) -> String {
     let path = path.strip_prefix("config.").unwrap_or(path);
-    let mut words = String::new();
+    let mut words: Vec<String> = Vec::new();
     for part in path.split('.') {
-        match part.parse::<usize>() {
-            Ok(index) => words.push_str(&format!(" {}", index + 1)),
-            Err(_) if words.is_empty() => words.push_str(&label(part)),
-            Err(_) => words.push_str(&format!(", {}", part.replace('_', " "))),
+        match (part.parse::<usize>(), words.last_mut()) {
+            (Ok(index), Some(last)) => *last = format!("{last} {}", index + 1),
+            (_, None) => words.push(label(part)),
+            (_, Some(_)) => words.push(part.replace('_', " ")),
         }
     }
-    words
+    words.join(", ")
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Field {
     }
 
     /// The words on the button that adds a row.
-    pub fn add(mut self, words: &str) -> Self {
+    pub fn add_label(mut self, words: &str) -> Self {
         words.clone_into(&mut self.add);
         self
     }

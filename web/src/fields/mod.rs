@@ -73,8 +73,8 @@ impl Fields {
     }
 
     /// With what the operation complains about; what a field said already stays.
-    pub fn with_errors(mut self, errors: Errors) -> Self {
-        for error in &errors {
+    pub fn with_errors(mut self, errors: &Errors) -> Self {
+        for error in errors {
             self.errors.add(error.path.as_str(), error.code, error.message.as_str());
         }
         self

@@ -256,7 +256,7 @@ fn map_of(rows: Value, several: bool) -> Value {
             .map(str::trim)
             .unwrap_or_default()
             .to_owned();
-        let value = row.get_mut("value").map(Value::take).unwrap_or_else(|| Value::from(""));
+        let value = row.get_mut("value").map_or_else(|| Value::from(""), Value::take);
         match (several, map.get_mut(&name)) {
             (true, Some(Value::Array(values))) => values.push(value),
             (true, _) => drop(map.insert(name, Value::Array(vec![value]))),

@@ -3,6 +3,9 @@
 //! Known are: texts, numbers, switches, choices, lists, objects, lists of objects and maps. What a schema has
 //! beyond that is edited as JSON, so that no plugin is ever without a form.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use askama::Template;
@@ -22,9 +25,9 @@ pub struct SchemaForm(Vec<Node>);
 /// A field, or fields that belong together.
 #[derive(Debug, Clone)]
 enum Node {
-    Field(Field),
+    Field(Box<Field>),
     Group(Group),
-    Rows(Rows),
+    Rows(Box<Rows>),
 }
 
 #[derive(Debug, Clone, Template)]
@@ -47,7 +50,7 @@ struct Rows {
     error: String,
     mark: String,
     noun: String,
-    rows: Vec<ObjectRow>,
+    filled: Vec<ObjectRow>,
     blank: ObjectRow,
 }
 
@@ -82,8 +85,23 @@ impl SchemaForm {
     /// The form of what `schema` describes, with the values of `fields` under `path`, else the schema's defaults.
     pub fn new(schema: &Value, path: &str, fields: &Fields) -> Self {
         let maker = Maker { root: schema };
-        Self(maker.members(schema, path, fields, 0, true))
+        let whole = Object {
+            schema,
+            path,
+            depth: 0,
+            with_help: true,
+        };
+        Self(maker.members(&whole, fields))
     }
+}
+
+/// An object whose members become fields.
+struct Object<'a> {
+    schema: &'a Value,
+    path: &'a str,
+    depth: usize,
+    /// Whether the members explain themselves; in rows, only the first one does.
+    with_help: bool,
 }
 
 /// One member of an object, ready to become a field.
@@ -150,8 +168,8 @@ impl Maker<'_> {
         merged
     }
 
-    fn members(&self, schema: &Value, path: &str, fields: &Fields, depth: usize, with_help: bool) -> Vec<Node> {
-        let schema = self.resolve(schema);
+    fn members(&self, object: &Object<'_>, fields: &Fields) -> Vec<Node> {
+        let schema = self.resolve(object.schema);
         let required = |name: &str| {
             schema
                 .get("required")
@@ -164,12 +182,12 @@ impl Maker<'_> {
             .cloned()
             .unwrap_or_default();
         let nodes = properties.iter().map(|(name, property)| {
-            let path = format!("{path}.{name}");
+            let path = format!("{}.{name}", object.path);
             let schema = self.resolve(property);
             let help = schema
                 .get("description")
                 .and_then(Value::as_str)
-                .filter(|_| with_help)
+                .filter(|_| object.with_help)
                 .unwrap_or_default()
                 .to_owned();
             let (label, _) = unit(name);
@@ -178,7 +196,7 @@ impl Maker<'_> {
                 label: text::label(label),
                 path: &path,
                 required: required(name),
-                depth,
+                depth: object.depth,
                 schema,
             };
             let default = member
@@ -193,13 +211,13 @@ impl Maker<'_> {
     fn node(&self, member: &Member<'_>, fields: &Fields, name: &str) -> Node {
         let (path, label) = (member.path, member.label.as_str());
         if member.depth >= MAX_DEPTH {
-            return self.field(member, fields.json(path, label));
+            return with_help(member, fields.json(path, label));
         }
         if let Some(choices) = choices(&member.schema) {
-            return self.choice(member, fields, choices);
+            return choice(member, fields, choices);
         }
         if member.is("boolean") {
-            return self.field(member, fields.toggle(path, label, false));
+            return with_help(member, fields.toggle(path, label, false));
         }
         if member.is("integer") || member.is("number") {
             let field = if member.is("integer") {
@@ -207,10 +225,10 @@ impl Maker<'_> {
             } else {
                 fields.decimal(path, label)
             };
-            return self.field(member, field.unit(unit(name).1));
+            return with_help(member, field.unit(unit(name).1));
         }
         if member.is("string") {
-            return self.field(member, fields.text(path, label));
+            return with_help(member, fields.text(path, label));
         }
         if member.is("array") {
             return self.list(member, fields);
@@ -218,25 +236,9 @@ impl Maker<'_> {
         self.object(member, fields)
     }
 
-    fn field(&self, member: &Member<'_>, field: Field) -> Node {
-        let field = field.help(&member.help);
-        Node::Field(if member.is_optional() && !member.is("boolean") {
-            field.optional()
-        } else {
-            field
-        })
-    }
-
-    fn choice(&self, member: &Member<'_>, fields: &Fields, mut choices: Vec<Choice>) -> Node {
-        if member.is_optional() {
-            choices.insert(0, Choice::new("", "Not set"));
-        }
-        self.field(member, fields.select(member.path, &member.label, &choices))
-    }
-
     fn list(&self, member: &Member<'_>, fields: &Fields) -> Node {
         let Some(items) = member.get("items") else {
-            return self.field(member, fields.json(member.path, &member.label));
+            return with_help(member, fields.json(member.path, &member.label));
         };
         let item = Member {
             schema: self.resolve(items),
@@ -245,17 +247,17 @@ impl Maker<'_> {
             ..*member
         };
         if let Some(choices) = choices(&item.schema) {
-            return self.field(member, fields.checks(member.path, &member.label, &choices));
+            return with_help(member, fields.checks(member.path, &member.label, &choices));
         }
         if item.get("properties").is_some() {
             return self.rows(member, items, fields);
         }
         if !item.is("string") {
-            return self.field(member, fields.json(member.path, &member.label));
+            return with_help(member, fields.json(member.path, &member.label));
         }
         let field = fields.list(member.path, &member.label).help(&member.help);
         let must = member.get("minItems").and_then(Value::as_u64).unwrap_or(0) > 0;
-        Node::Field(if must { field } else { field.collapsed() })
+        Node::Field(Box::new(if must { field } else { field.collapsed() }))
     }
 
     fn rows(&self, member: &Member<'_>, items: &Value, fields: &Fields) -> Node {
@@ -264,7 +266,15 @@ impl Maker<'_> {
         let more = usize::from(fields.wants_row(member.path) || (filled == 0 && must));
         let row = |path: String, with_help: bool| ObjectRow {
             error: fields.error(&path),
-            nodes: self.members(items, &path, fields, member.depth + 1, with_help),
+            nodes: self.members(
+                &Object {
+                    schema: items,
+                    path: &path,
+                    depth: member.depth + 1,
+                    with_help,
+                },
+                fields,
+            ),
             path,
         };
         let title = self
@@ -273,7 +283,7 @@ impl Maker<'_> {
             .and_then(Value::as_str)
             .unwrap_or("row")
             .to_lowercase();
-        Node::Rows(Rows {
+        Node::Rows(Box::new(Rows {
             path: member.path.to_owned(),
             id: id(member.path),
             label: member.label.clone(),
@@ -281,22 +291,28 @@ impl Maker<'_> {
             error: fields.error(member.path),
             mark: mark(member.path),
             noun: title,
-            rows: (0..filled + more)
+            filled: (0..filled + more)
                 .map(|at| row(format!("{}.{at}", member.path), at == 0))
                 .collect(),
             blank: row(format!("{}.{}", member.path, placeholder(member.path)), false),
-        })
+        }))
     }
 
     fn object(&self, member: &Member<'_>, fields: &Fields) -> Node {
         if member.get("properties").is_some() {
-            let schema = Value::Object(member.schema.clone());
+            let schema = &Value::Object(member.schema.clone());
+            let inner = Object {
+                schema,
+                path: member.path,
+                depth: member.depth + 1,
+                with_help: true,
+            };
             return Node::Group(Group {
                 path: member.path.to_owned(),
                 label: member.label.clone(),
                 help: member.help.clone(),
                 error: fields.error(member.path),
-                nodes: self.members(&schema, member.path, fields, member.depth + 1, true),
+                nodes: self.members(&inner, fields),
             });
         }
         let values = member.get("additionalProperties").map(|values| self.resolve(values));
@@ -305,11 +321,25 @@ impl Maker<'_> {
             .and_then(|values| values.get("type"))
             .and_then(Value::as_str);
         match kind {
-            Some("string") => self.field(member, fields.map(member.path, &member.label).collapsed()),
-            Some("array") => self.field(member, fields.multimap(member.path, &member.label).collapsed()),
-            _ => self.field(member, fields.json(member.path, &member.label)),
+            Some("string") => with_help(member, fields.map(member.path, &member.label).collapsed()),
+            Some("array") => with_help(member, fields.multimap(member.path, &member.label).collapsed()),
+            _ => with_help(member, fields.json(member.path, &member.label)),
         }
     }
+}
+
+/// The field with what the schema says about it.
+fn with_help(member: &Member<'_>, field: Field) -> Node {
+    let field = field.help(&member.help);
+    let optional = member.is_optional() && !member.is("boolean");
+    Node::Field(Box::new(if optional { field.optional() } else { field }))
+}
+
+fn choice(member: &Member<'_>, fields: &Fields, mut choices: Vec<Choice>) -> Node {
+    if member.is_optional() {
+        choices.insert(0, Choice::new("", "Not set"));
+    }
+    with_help(member, fields.select(member.path, &member.label, &choices))
 }
 
 fn only<'a>(mut schemas: impl Iterator<Item = &'a Value>) -> Option<Value> {
