@@ -1,3 +1,9 @@
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "the numbers of a test are small"
+)]
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::Draft as _;
 use model::Noun as _;

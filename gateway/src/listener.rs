@@ -1,0 +1,134 @@
+//! Accepts connections and hands them to an application of Pingora's.
+//!
+//! The loop is ours so that a gateway can listen on any free port, knows when its last request is over, and refuses
+//! connections that are too many.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use pingora::apps::ServerApp;
+use pingora::protocols::GetSocketDigest as _;
+use pingora::protocols::SocketDigest;
+use pingora::protocols::l4::stream::Stream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::config::limits;
+use crate::error::Error;
+use crate::telemetry::Telemetry;
+
+/// A pause when the system has no more connections to give.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// Binds an address that a setting names.
+pub(crate) fn bind(address: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
+    let failed = |source| Error::Listen {
+        address,
+        setting,
+        source,
+    };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Counts connections, in all and by address.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    open: Mutex<HashMap<IpAddr, usize>>,
+    trusted: Vec<IpNet>,
+}
+
+impl Connections {
+    pub(crate) fn trusting(trusted: Vec<IpNet>) -> Self {
+        Self {
+            open: Mutex::default(),
+            trusted,
+        }
+    }
+
+    fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Connection> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let total: usize = open.len();
+        let of_address = open.entry(ip).or_default();
+        let trusted = self.trusted.iter().any(|network| network.contains(&ip));
+        if total > limits::CONNECTIONS || (!trusted && *of_address >= limits::CONNECTIONS_PER_ADDRESS) {
+            return None;
+        }
+        *of_address += 1;
+        Some(Connection {
+            connections: self.clone(),
+            ip,
+        })
+    }
+}
+
+/// One open connection.
+struct Connection {
+    connections: Arc<Connections>,
+    ip: IpAddr,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// Accepts until told to stop.
+pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
+    listener: TcpListener,
+    app: Arc<A>,
+    connections: Arc<Connections>,
+    telemetry: Arc<Telemetry>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    while !*stopping.borrow() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.changed() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let Some(connection) = connections.enter(peer.ip().to_canonical()) else {
+            telemetry.connections_refused.inc();
+            continue;
+        };
+        let (app, stopping) = (app.clone(), stopping.clone());
+        tokio::spawn(async move {
+            let mut stream = Some(with_digest(stream, peer));
+            while let Some(connection) = stream.take() {
+                stream = app.process_new(connection, &stopping).await;
+            }
+            drop(connection);
+        });
+    }
+}
+
+fn with_digest(stream: TcpStream, peer: SocketAddr) -> pingora::protocols::Stream {
+    let mut stream = Stream::from(stream);
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    // It is new, so the cell is empty.
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    stream.set_socket_digest(digest);
+    if let Err(error) = stream.set_nodelay() {
+        tracing::debug!(%error, "a connection does not take an option");
+    }
+    Box::new(stream)
+}

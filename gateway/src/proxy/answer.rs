@@ -1,0 +1,94 @@
+//! Answers that the gateway gives itself: problem bodies (RFC 9457) and the complete responses of plugins.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VIA};
+use http::{HeaderName, HeaderValue, Method};
+use model::reason::Reason;
+use pingora_http::ResponseHeader;
+use plugins::{Answer, Refusal, ResponseExchange};
+use serde_json::json;
+
+use super::context::Context;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Header and body of an answer, seen by the filters that ran.
+pub(super) fn compose(answer: Answer, method: &Method, context: &mut Context) -> (ResponseHeader, Bytes) {
+    let (status, headers, body) = match answer {
+        Answer::Response { status, headers, body } => (status.as_u16(), headers, body),
+        Answer::Refusal(refusal) => {
+            context.reason = Some(refusal.reason);
+            let body = problem(&refusal, &context.request_id);
+            let mut headers = refusal.headers;
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+            headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+            (refusal.reason.status(), headers, body)
+        }
+    };
+    let mut response = header(status);
+    for (name, value) in headers {
+        append(&mut response, name, value);
+    }
+    if status != 204 {
+        let _ = response.insert_header(CONTENT_LENGTH, body.len());
+    }
+    finish(&mut response, context);
+    let body = if *method == Method::HEAD { Bytes::new() } else { body };
+    (response, body)
+}
+
+/// What every response gets on its way to the client, whoever made it.
+pub(super) fn finish(response: &mut ResponseHeader, context: &mut Context) {
+    if let Some(facts) = context.facts.as_mut() {
+        for filter in context.ran.iter().rev() {
+            filter.on_response(&mut ResponseExchange { response, facts });
+        }
+        for (name, value) in std::mem::take(&mut facts.response_headers) {
+            append(response, name, value);
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        let _ = response.insert_header(X_REQUEST_ID, id);
+    }
+    append(response, VIA, HeaderValue::from_static("1.1 gatehouse"));
+}
+
+/// A refusal of a method, with those that would do.
+pub(super) fn method_not_allowed(methods: &[String]) -> Refusal {
+    let list = methods.join(", ");
+    let detail = format!("This path takes {list}.");
+    let headers = HeaderValue::from_str(&list)
+        .map(|list| vec![(ALLOW, list)])
+        .unwrap_or_default();
+    Refusal {
+        reason: Reason::MethodNotAllowed,
+        detail: detail.into(),
+        headers,
+    }
+}
+
+fn problem(refusal: &Refusal, request_id: &str) -> Bytes {
+    let reason = refusal.reason;
+    let body = json!({
+        "type": format!("urn:gatehouse:reason:{}", reason.code()),
+        "title": reason.title(),
+        "status": reason.status(),
+        "detail": refusal.detail,
+        "code": reason.code(),
+        "advice": reason.advice(),
+        "request_id": request_id,
+    });
+    let mut text = body.to_string();
+    text.push('\n');
+    text.into()
+}
+
+#[expect(clippy::expect_used, reason = "every status that is used here is a valid one")]
+fn header(status: u16) -> ResponseHeader {
+    ResponseHeader::build(status, Some(12)).expect("a valid status")
+}
+
+fn append(response: &mut ResponseHeader, name: HeaderName, value: HeaderValue) {
+    // The header map is full at 32,768 names, which neither services nor plugins reach.
+    let _ = response.append_header(name, value);
+}

@@ -1,0 +1,90 @@
+//! What a request carries from its first byte to its log line.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use model::reason::Reason;
+use plugins::{Facts, Filter};
+
+use crate::host::Authority;
+use crate::runtime::{Route, Runtime};
+use crate::telemetry::InFlight;
+
+/// What a request carries.
+pub(crate) struct Context {
+    /// The one snapshot that it sees.
+    pub(super) runtime: Option<Arc<Runtime>>,
+    /// When its header was complete.
+    pub(super) began: Instant,
+    /// What plugins know of it; made once a route matched.
+    pub(super) facts: Option<Facts>,
+    /// Its id, also where nothing else is known.
+    pub(super) request_id: String,
+    /// The route that matched.
+    pub(super) route: Option<Arc<Route>>,
+    /// What is forwarded: path and what was stripped from it.
+    pub(super) forward: Forward,
+    /// The filters that ran, in order.
+    pub(super) ran: Vec<Arc<dyn Filter>>,
+    /// Why the gateway answers itself, when it does.
+    pub(super) reason: Option<Reason>,
+    /// Targets tried so far.
+    pub(super) tried: Vec<String>,
+    /// When the current target was chosen.
+    pub(super) upstream_began: Option<Instant>,
+    /// Time until the target's header came, in microseconds.
+    pub(super) upstream_us: u64,
+    /// Bytes of the body read so far.
+    pub(super) body_read: usize,
+    /// Counts it as being in flight until it is dropped.
+    pub(super) _in_flight: InFlight,
+}
+
+/// What is known of the way to the service.
+#[derive(Debug, Default)]
+pub(super) struct Forward {
+    pub(super) authority: Option<Authority>,
+    pub(super) path: String,
+    pub(super) stripped_prefix: Option<String>,
+    pub(super) from_trusted_proxy: bool,
+}
+
+impl Context {
+    pub(super) fn new(in_flight: InFlight) -> Self {
+        Self {
+            runtime: None,
+            began: Instant::now(),
+            facts: None,
+            request_id: String::new(),
+            route: None,
+            forward: Forward::default(),
+            ran: Vec::new(),
+            reason: None,
+            tried: Vec::new(),
+            upstream_began: None,
+            upstream_us: 0,
+            body_read: 0,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// Lets the filters that ran see a piece of the request body.
+    pub(super) fn filter_request_body(&mut self, piece: &mut Option<Bytes>, end: bool) -> Option<plugins::Answer> {
+        let facts = self.facts.as_mut()?;
+        for filter in self.ran.iter().filter(|filter| filter.reads_request_body()) {
+            if let plugins::Flow::Respond(answer) = filter.on_request_body(facts, piece, end) {
+                return Some(*answer);
+            }
+        }
+        None
+    }
+
+    /// Lets the filters that ran see a piece of the response body, the last one first.
+    pub(super) fn filter_response_body(&mut self, piece: &mut Option<Bytes>, end: bool) {
+        let Some(facts) = self.facts.as_mut() else { return };
+        for filter in self.ran.iter().rev().filter(|filter| filter.reads_response_body()) {
+            filter.on_response_body(facts, piece, end);
+        }
+    }
+}

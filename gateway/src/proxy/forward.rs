@@ -1,0 +1,159 @@
+//! What the service sees: the path, the host, and where the request came from.
+
+use http::header::{FORWARDED, HOST};
+use http::{HeaderName, HeaderValue, Uri};
+use model::service::Scheme;
+use pingora_http::RequestHeader;
+use plugins::{Facts, Identity};
+
+use super::context::Forward;
+use crate::runtime::Route;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
+const X_CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
+const X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
+const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
+const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
+
+/// Headers that say who the caller is: only the gateway may set them.
+const IDENTITY: [HeaderName; 5] = [
+    X_CONSUMER_ID,
+    X_CONSUMER_USERNAME,
+    X_CONSUMER_CUSTOM_ID,
+    X_CREDENTIAL_IDENTIFIER,
+    X_ANONYMOUS_CONSUMER,
+];
+
+/// Removes what only the gateway may say, before any plugin looks. Names with `_` go too, because many servers read
+/// them as `-`.
+pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
+    for name in IDENTITY {
+        request.remove_header(&name);
+    }
+    request.remove_header(&X_FORWARDED_PREFIX);
+    if !from_trusted_proxy {
+        for name in [
+            X_FORWARDED_FOR,
+            X_FORWARDED_PROTO,
+            X_FORWARDED_HOST,
+            X_FORWARDED_PORT,
+            X_REAL_IP,
+            FORWARDED,
+        ] {
+            request.remove_header(&name);
+        }
+    }
+    let shadows: Vec<HeaderName> = request
+        .headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in shadows {
+        request.remove_header(&name);
+    }
+}
+
+/// Writes what the service sees into the request that is forwarded to it.
+pub(super) fn prepare(request: &mut RequestHeader, facts: &Facts, route: &Route, forward: &Forward, peer: &str) {
+    set_target(request, facts, forward);
+    let host = match &forward.authority {
+        Some(authority) if route.preserve_host => authority.host.as_str().to_owned() + &port_suffix(authority.port),
+        _ => route.service.host.clone(),
+    };
+    set(request, HOST, &host);
+    set_origin(request, facts, forward, peer);
+    set(request, X_REQUEST_ID, &facts.request_id);
+    if let Some(identity) = &facts.identity {
+        set_identity(request, identity);
+    }
+}
+
+fn set_target(request: &mut RequestHeader, facts: &Facts, forward: &Forward) {
+    let target = match &facts.query {
+        Some(query) => format!("{}?{query}", forward.path),
+        None => forward.path.clone(),
+    };
+    match target.parse::<Uri>() {
+        Ok(uri) => request.set_uri(uri),
+        // A query may hold bytes that the URI type does not take; they are passed on as they came.
+        Err(_) => drop(request.set_raw_path(target.as_bytes())),
+    }
+}
+
+fn set_origin(request: &mut RequestHeader, facts: &Facts, forward: &Forward, peer: &str) {
+    let chain = match request
+        .headers
+        .get(X_FORWARDED_FOR)
+        .and_then(|value| value.to_str().ok())
+    {
+        Some(known) => format!("{known}, {peer}"),
+        None => peer.to_owned(),
+    };
+    set(request, X_FORWARDED_FOR, &chain);
+    set(request, X_REAL_IP, &facts.client_ip.to_string());
+    let scheme = facts.scheme;
+    set_unless_trusted(request, forward, X_FORWARDED_PROTO, scheme.as_str());
+    if let Some(authority) = &forward.authority {
+        let host = authority.host.as_str().to_owned() + &port_suffix(authority.port);
+        set_unless_trusted(request, forward, X_FORWARDED_HOST, &host);
+        let port = authority.port.unwrap_or(scheme.default_port()).to_string();
+        set_unless_trusted(request, forward, X_FORWARDED_PORT, &port);
+    }
+    if let Some(prefix) = &forward.stripped_prefix {
+        set(request, X_FORWARDED_PREFIX, prefix);
+    }
+}
+
+/// What a trusted proxy said about the client's own connection stays.
+fn set_unless_trusted(request: &mut RequestHeader, forward: &Forward, name: HeaderName, value: &str) {
+    if !forward.from_trusted_proxy || !request.headers.contains_key(&name) {
+        set(request, name, value);
+    }
+}
+
+fn set_identity(request: &mut RequestHeader, identity: &Identity) {
+    set(request, X_CONSUMER_ID, &identity.consumer.id.to_string());
+    set(request, X_CONSUMER_USERNAME, &identity.consumer.row.name);
+    if let Some(custom_id) = &identity.consumer.row.custom_id {
+        set(request, X_CONSUMER_CUSTOM_ID, custom_id);
+    }
+    if let Some(identifier) = &identity.credential_identifier {
+        set(request, X_CREDENTIAL_IDENTIFIER, identifier);
+    }
+    if identity.is_anonymous() {
+        set(request, X_ANONYMOUS_CONSUMER, "true");
+    }
+}
+
+fn port_suffix(port: Option<u16>) -> String {
+    port.map(|port| format!(":{port}")).unwrap_or_default()
+}
+
+fn set(request: &mut RequestHeader, name: HeaderName, value: &str) {
+    // A value that no header can hold (a name with a line break, say) is left out rather than passed on changed.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        let _ = request.insert_header(name, value);
+    }
+}
+
+/// The scheme that the client used, as far as it is known.
+pub(super) fn scheme(request: &RequestHeader, tls: bool, from_trusted_proxy: bool) -> Scheme {
+    let said = request
+        .headers
+        .get(X_FORWARDED_PROTO)
+        .and_then(|value| value.to_str().ok());
+    match said {
+        Some("https") if from_trusted_proxy => Scheme::Https,
+        Some("http") if from_trusted_proxy => Scheme::Http,
+        _ if tls => Scheme::Https,
+        _ => Scheme::Http,
+    }
+}

@@ -1,0 +1,166 @@
+//! The first look at a request: what is too large, cannot be read or is ambiguous does not come further.
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{Method, Version};
+use model::reason::Reason;
+use pingora_http::RequestHeader;
+use plugins::Refusal;
+use uuid::Uuid;
+
+use crate::config::limits;
+
+/// Refuses what no route could make acceptable.
+pub(super) fn check(request: &RequestHeader) -> Result<(), Refusal> {
+    let target = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits::TARGET {
+        return Err(refusal(
+            Reason::TargetTooLong,
+            format!("The URL has {target} bytes; {} are allowed.", limits::TARGET),
+        ));
+    }
+    let size: usize = request
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if size > limits::HEADERS || request.headers.len() > limits::HEADER_COUNT {
+        let detail = format!(
+            "The headers have {size} bytes in {} fields; {} bytes in {} fields are allowed.",
+            request.headers.len(),
+            limits::HEADERS,
+            limits::HEADER_COUNT,
+        );
+        return Err(refusal(Reason::HeaderTooLarge, detail));
+    }
+    check_framing(request)?;
+    if declared_length(request).is_some_and(|length| length > limits::BODY) {
+        return Err(body_too_large());
+    }
+    Ok(())
+}
+
+/// Refuses bodies whose end different servers would see in different places (RFC 9112, section 6.3).
+fn check_framing(request: &RequestHeader) -> Result<(), Refusal> {
+    let lengths: Vec<_> = request.headers.get_all(CONTENT_LENGTH).iter().collect();
+    let codings: Vec<_> = request.headers.get_all(TRANSFER_ENCODING).iter().collect();
+    let bad = |detail: &'static str| Err(refusal(Reason::BadRequest, detail));
+    if lengths.len() > 1
+        || lengths
+            .iter()
+            .any(|length| length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit))
+    {
+        return bad("The request must have at most one Content-Length, in digits.");
+    }
+    if codings.len() > 1
+        || codings
+            .iter()
+            .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return bad("Transfer-Encoding must be `chunked` or absent.");
+    }
+    if !codings.is_empty() && (!lengths.is_empty() || request.version == Version::HTTP_10) {
+        return bad("Transfer-Encoding excludes Content-Length and HTTP/1.0.");
+    }
+    if request.method == Method::TRACE {
+        return bad("TRACE is not served.");
+    }
+    Ok(())
+}
+
+pub(super) fn declared_length(request: &RequestHeader) -> Option<usize> {
+    request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+pub(super) fn body_too_large() -> Refusal {
+    refusal(
+        Reason::BodyTooLarge,
+        format!("The body may have at most {} bytes.", limits::BODY),
+    )
+}
+
+/// The id of a request: a trusted proxy's own, when it has a sane one, else a new one.
+pub(super) fn request_id(request: &RequestHeader, from_trusted_proxy: bool) -> String {
+    let given = request
+        .headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
+    let sane = |id: &&str| {
+        (8..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
+    };
+    match given.filter(|id| from_trusted_proxy && sane(id)) {
+        Some(id) => id.to_owned(),
+        None => Uuid::now_v7().to_string(),
+    }
+}
+
+pub(super) fn refusal(reason: Reason, detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal {
+        reason,
+        detail: detail.into(),
+        headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("POST", b"/", None).expect("a request");
+        for (name, value) in headers {
+            request.append_header(*name, *value).expect("room");
+        }
+        request
+    }
+
+    fn reason(request: &RequestHeader) -> Option<Reason> {
+        check(request).err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn ambiguous_framing_is_refused() {
+        for headers in [
+            vec![("content-length", "5"), ("content-length", "5")],
+            vec![("content-length", "+5")],
+            vec![("content-length", "5,5")],
+            vec![("content-length", "0x5")],
+            vec![("transfer-encoding", "gzip, chunked")],
+            vec![("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            vec![("transfer-encoding", "chunked"), ("content-length", "5")],
+        ] {
+            assert_eq!(reason(&request(&headers)), Some(Reason::BadRequest), "{headers:?}");
+        }
+        assert_eq!(reason(&request(&[("transfer-encoding", "chunked")])), None);
+        assert_eq!(reason(&request(&[("content-length", "5")])), None);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_by_name() {
+        assert_eq!(
+            reason(&request(&[("x-a", &"a".repeat(limits::HEADERS))])),
+            Some(Reason::HeaderTooLarge)
+        );
+        assert_eq!(reason(&request(&vec![("x-a", "a"); 101])), Some(Reason::HeaderTooLarge));
+        assert_eq!(
+            reason(&request(&[("content-length", "10485761")])),
+            Some(Reason::BodyTooLarge)
+        );
+        let long = format!("/{}", "a".repeat(limits::TARGET));
+        let long = RequestHeader::build("GET", long.as_bytes(), None).expect("a request");
+        assert_eq!(reason(&long), Some(Reason::TargetTooLong));
+    }
+
+    #[test]
+    fn a_request_id_is_kept_only_from_trusted_proxies_and_only_when_it_is_sane() {
+        let given = request(&[("x-request-id", "abcdef-123")]);
+        assert_eq!(request_id(&given, true), "abcdef-123");
+        assert_ne!(request_id(&given, false), "abcdef-123");
+        assert_ne!(
+            request_id(&request(&[("x-request-id", "a\"b c d e f")]), true),
+            "a\"b c d e f"
+        );
+    }
+}

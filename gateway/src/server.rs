@@ -1,0 +1,292 @@
+//! A gateway as a whole: what it is made of, its start and its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use pingora::apps::http_app::HttpServer;
+use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp};
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use plugins::counters::Counters;
+use plugins::{REGISTRY, Services};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime as Threads;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::config::{Config, Instance, Source};
+use crate::error::Error;
+use crate::follow::Follower;
+use crate::identity::gateway_id;
+use crate::listener::{self, Connections};
+use crate::proxy::Proxy;
+use crate::runtime::{Builder, Runtime};
+use crate::source::disk::{self, Copy};
+use crate::source::postgres::{self, PostgresSource};
+use crate::status::Status;
+use crate::telemetry::Telemetry;
+use crate::upstream::Resolver;
+use crate::usage::Recorder;
+
+/// How often a stopping gateway looks whether its last request is over.
+const LOOK: Duration = Duration::from_millis(10);
+/// Idle connections to services that are kept, in all.
+const UPSTREAM_POOL: usize = 1_024;
+/// What a stopping source may take to say its last words.
+const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// A gateway that is not running yet.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// A gateway that runs; dropping it ends it without ceremony.
+pub struct Running {
+    threads: Option<Threads>,
+    proxies: Vec<SocketAddr>,
+    status: SocketAddr,
+    shared: Arc<Shared>,
+    app: Arc<dyn Quiet>,
+    accepting: watch::Sender<bool>,
+    following: watch::Sender<bool>,
+    source: Option<JoinHandle<()>>,
+    drain: Duration,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("proxies", &self.proxies)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the parts of a gateway have in common.
+struct Shared {
+    current: Arc<ArcSwapOption<Runtime>>,
+    telemetry: Arc<Telemetry>,
+    counters: Arc<Counters>,
+    draining: Arc<AtomicBool>,
+}
+
+/// An application that can be told to close its idle connections.
+#[async_trait::async_trait]
+trait Quiet: Send + Sync {
+    async fn close_idle(&self);
+}
+
+#[async_trait::async_trait]
+impl Quiet for pingora::proxy::HttpProxy<Proxy> {
+    async fn close_idle(&self) {
+        self.http_cleanup().await;
+    }
+}
+
+impl Gateway {
+    /// Listens, and begins to follow the configuration. Requests are refused until the first one is loaded.
+    pub fn start(config: Config) -> Result<Running, Error> {
+        let id = gateway_id(config.data_dir.as_deref())?;
+        let instance = Instance {
+            id,
+            name: config.name.clone(),
+            started_at: config.clock.now(),
+        };
+        let mut listeners = Vec::new();
+        for address in &config.proxy_listen {
+            listeners.push(listener::bind(*address, "GATEHOUSE_PROXY_LISTEN")?);
+        }
+        let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        if let Some(count) = config.threads {
+            threads.worker_threads(count.max(1));
+        }
+        let threads = threads
+            .thread_name("gateway")
+            .enable_all()
+            .build()
+            .map_err(Error::Threads)?;
+        let entered = threads.enter();
+        let shared = Arc::new(Shared {
+            current: Arc::default(),
+            telemetry: Arc::default(),
+            counters: Arc::default(),
+            draining: Arc::default(),
+        });
+        let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
+        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
+        let (accepting, stop_accepting) = watch::channel(false);
+        let (following, stop_following) = watch::channel(false);
+        let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
+        let mut proxies = Vec::new();
+        for listener in listeners {
+            proxies.push(serve(
+                listener,
+                app.clone(),
+                &connections,
+                &shared,
+                stop_accepting.clone(),
+            )?);
+        }
+        let status_app = Arc::new(HttpServer::new_app(shared.status()));
+        // Health is answered until the very end.
+        let status = serve(
+            status_listener,
+            status_app,
+            &Arc::default(),
+            &shared,
+            stop_following.clone(),
+        )?;
+        let source = start_source(&config, &shared, instance, usage, stop_following)?;
+        drop(entered);
+        let drain = config.drain;
+        Ok(Running {
+            threads: Some(threads),
+            proxies,
+            status,
+            shared,
+            app,
+            accepting,
+            following,
+            source,
+            drain,
+        })
+    }
+}
+
+impl Running {
+    /// Where clients connect.
+    pub fn proxy_addresses(&self) -> &[SocketAddr] {
+        &self.proxies
+    }
+
+    /// Where `/readyz` is answered.
+    pub fn status_address(&self) -> SocketAddr {
+        self.status
+    }
+
+    /// The revision that is served; none before the first one is loaded.
+    pub fn revision(&self) -> Option<i64> {
+        self.shared.current.load().as_ref().map(|runtime| runtime.revision)
+    }
+
+    /// Stops in order: no new connections, requests in flight may end, then the last usage is shipped.
+    pub async fn stop(mut self) {
+        self.shared.draining.store(true, Ordering::Release);
+        let _ = self.accepting.send(true);
+        self.app.close_idle().await;
+        let deadline = Instant::now() + self.drain;
+        while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+        let left = self.shared.telemetry.in_flight();
+        if left > 0 {
+            tracing::warn!(left, "requests are broken off: the time for them to end is over");
+        }
+        let _ = self.following.send(true);
+        if let Some(source) = self.source.take()
+            && tokio::time::timeout(LAST_WORDS, source).await.is_err()
+        {
+            tracing::warn!("the source of the configuration did not end in time");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl Shared {
+    fn status(&self) -> Status {
+        Status {
+            current: self.current.clone(),
+            telemetry: self.telemetry.clone(),
+            counters: self.counters.clone(),
+            draining: self.draining.clone(),
+        }
+    }
+}
+
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora::proxy::HttpProxy<Proxy> {
+    let conf = ServerConf {
+        upstream_keepalive_pool_size: UPSTREAM_POOL,
+        max_retries: 6,
+        threads: config.threads.unwrap_or(1),
+        ..ServerConf::default()
+    };
+    let proxy = Proxy {
+        current: shared.current.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        clock: config.clock.clone(),
+        resolver: Resolver::default(),
+        telemetry: shared.telemetry.clone(),
+        usage,
+    };
+    let mut app = http_proxy(&Arc::new(conf), proxy);
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    app.server_options = Some(options);
+    app
+}
+
+fn serve<A: ServerApp + Send + Sync + 'static>(
+    listener: std::net::TcpListener,
+    app: Arc<A>,
+    connections: &Arc<Connections>,
+    shared: &Shared,
+    stopping: watch::Receiver<bool>,
+) -> Result<SocketAddr, Error> {
+    let failed = Error::Threads;
+    let address = listener.local_addr().map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    tokio::spawn(listener::accept(
+        listener,
+        app,
+        connections.clone(),
+        shared.telemetry.clone(),
+        stopping,
+    ));
+    Ok(address)
+}
+
+fn start_source(
+    config: &Config,
+    shared: &Shared,
+    instance: Instance,
+    usage: Arc<Recorder>,
+    stopping: watch::Receiver<bool>,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    let services = Services {
+        clock: config.clock.clone(),
+        key_brand: config.key_brand.as_str().into(),
+        counters: shared.counters.clone(),
+    };
+    let builder = Builder::new(&config.secret, &REGISTRY, services.clone());
+    let follower = |copy| Follower::new(builder, shared.current.clone(), shared.telemetry.clone(), copy);
+    match &config.source {
+        Source::File(path) => {
+            let (revision, entries) = disk::read_file(path)?;
+            follower(None).apply(revision, entries);
+            Ok(None)
+        }
+        Source::Postgres(url) => {
+            let pool = postgres::pool(url)?;
+            let source = PostgresSource {
+                follower: follower(config.data_dir.clone().map(Copy::in_directory)),
+                instance,
+                telemetry: shared.telemetry.clone(),
+                usage,
+                secret: config.secret,
+                services,
+            };
+            Ok(Some(tokio::spawn(source.run(pool, stopping))))
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What orchestrators and Prometheus ask: does it live, is it ready, what does it measure.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+use plugins::counters::Counters;
+
+use crate::runtime::Runtime;
+use crate::telemetry::Telemetry;
+
+/// Answers `/livez`, `/readyz` and `/metrics`.
+pub(crate) struct Status {
+    pub(crate) current: Arc<ArcSwapOption<Runtime>>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) draining: Arc<AtomicBool>,
+}
+
+impl Status {
+    fn ready(&self) -> (u16, String) {
+        if self.draining.load(Ordering::Acquire) {
+            return (503, "stopping\n".to_owned());
+        }
+        match self.current.load().as_ref() {
+            Some(runtime) => (200, format!("ready, revision {}\n", runtime.revision)),
+            None => (503, "the configuration is not loaded yet\n".to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Status {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let text = "text/plain; charset=utf-8";
+        match session.req_header().uri.path() {
+            "/livez" => answer(200, text, b"alive\n".to_vec()),
+            "/readyz" => {
+                let (status, body) = self.ready();
+                answer(status, text, body.into_bytes())
+            }
+            "/metrics" => {
+                let body = self.telemetry.render(self.counters.evicted());
+                answer(200, "text/plain; version=0.0.4; charset=utf-8", body)
+            }
+            _ => answer(404, text, b"there are /livez, /readyz and /metrics\n".to_vec()),
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "statuses and headers are constants of this file")]
+fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Response<Vec<u8>> {
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, content_type)
+        .header(CACHE_CONTROL, "no-store")
+        .header(http::header::CONTENT_LENGTH, body.len())
+        .body(body)
+        .expect("a valid response")
+}

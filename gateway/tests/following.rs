@@ -1,0 +1,183 @@
+//! A gateway that follows a real Postgres.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use database::TestServer;
+use gateway::{Config, Gateway, Running, Source};
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+use support::{Configuration, Upstream, config, eventually, get};
+use uuid::Uuid;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.expect("a connection")
+}
+
+/// Writes entries as control does: one revision, then a notification.
+async fn publish(url: &str, configuration: Configuration) -> i64 {
+    let mut connection = connect(url).await;
+    let mut transaction = connection.begin().await.expect("a transaction");
+    let revision: i64 = sqlx::query_scalar("update config_head set revision = revision + 1 returning revision")
+        .fetch_one(&mut *transaction)
+        .await
+        .expect("a revision");
+    for entry in configuration.0 {
+        sqlx::query(
+            "insert into config_entries (kind, id, revision, body) values ($1, $2, $3, $4)
+             on conflict (kind, id) do update set revision = excluded.revision, body = excluded.body",
+        )
+        .bind(entry.kind.as_str())
+        .bind(entry.id)
+        .bind(revision)
+        .bind(entry.body)
+        .execute(&mut *transaction)
+        .await
+        .expect("written");
+    }
+    sqlx::query("select pg_notify('gatehouse_config', $1)")
+        .bind(revision.to_string())
+        .execute(&mut *transaction)
+        .await
+        .expect("told");
+    transaction.commit().await.expect("committed");
+    revision
+}
+
+fn follow(url: &str, data_dir: Option<PathBuf>) -> Running {
+    let config: Config = Config {
+        data_dir,
+        ..config(Source::Postgres(url.to_owned()))
+    };
+    Gateway::start(config).expect("a gateway")
+}
+
+async fn applied(gateway: &Running, revision: i64) {
+    eventually(async || gateway.revision() == Some(revision)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_follows_changes_reports_itself_and_ships_usage_once() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    let upstream = Upstream::start().await;
+    let gateway = follow(database.url(), None);
+    let service = || Configuration::new().service(1, &format!("http://{}", upstream.address));
+    let revision = publish(database.url(), service().route(2, 1, "/one")).await;
+    applied(&gateway, revision).await;
+    let address = gateway.proxy_addresses()[0];
+    assert_eq!(get(address, "/one", &[]).await.status, 200);
+    assert_eq!(get(address, "/two", &[]).await.status, 404);
+    let next = publish(database.url(), Configuration::new().route(3, 1, "/two")).await;
+    applied(&gateway, next).await;
+    assert_eq!(get(address, "/two", &[]).await.status, 200);
+
+    let mut connection = connect(database.url()).await;
+    eventually(async || {
+        let row: Option<(i64, Option<String>)> = sqlx::query_as("select applied_revision, error from gateways")
+            .fetch_optional(&mut connection)
+            .await
+            .expect("rows");
+        row == Some((next, None))
+    })
+    .await;
+    gateway.stop().await;
+    let counted: Vec<(i16, String, i64)> = sqlx::query_as(
+        "select status, reason, sum(requests)::bigint from usage_buckets group by status, reason order by status",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("rows");
+    assert_eq!(
+        counted,
+        [(200, String::new(), 2), (404, "route_not_found".to_owned(), 1)]
+    );
+    let histogram: Vec<i64> = sqlx::query_scalar("select histogram from usage_buckets where status = 404")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a row");
+    assert_eq!(
+        (histogram.len(), histogram.iter().sum::<i64>()),
+        (model::usage::LATENCY_BUCKETS, 1)
+    );
+    let stopped: bool = sqlx::query_scalar("select stopped_at is not null from gateways")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a row");
+    assert!(stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_entry_is_reported_and_the_rest_is_served() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    let upstream = Upstream::start().await;
+    let gateway = follow(database.url(), None);
+    let configuration = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/good")
+        .plugin(3, "from-the-future", Value::Null, Value::Null);
+    let revision = publish(database.url(), configuration).await;
+    applied(&gateway, revision).await;
+    assert_eq!(get(gateway.proxy_addresses()[0], "/good", &[]).await.status, 200);
+    let mut connection = connect(database.url()).await;
+    eventually(async || {
+        let error: Option<Option<String>> = sqlx::query_scalar("select error from gateways")
+            .fetch_optional(&mut connection)
+            .await
+            .expect("rows");
+        error.flatten().is_some_and(|error| error.contains("from-the-future"))
+    })
+    .await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_on_and_restarts_while_the_database_is_down() {
+    let mut server = TestServer::start().await.expect("a server");
+    let url = server.url().to_owned();
+    let mut connection = connect(&url).await;
+    MIGRATOR.run(&mut connection).await.expect("migrated");
+    drop(connection);
+    let upstream = Upstream::start().await;
+    let directory = std::env::temp_dir().join(format!("gatehouse-following-{}", Uuid::now_v7()));
+    let gateway = follow(&url, Some(directory.clone()));
+    let revision = publish(
+        &url,
+        Configuration::new()
+            .service(1, &format!("http://{}", upstream.address))
+            .route(2, 1, "/"),
+    )
+    .await;
+    applied(&gateway, revision).await;
+    eventually(async || directory.join("gateway-config.json").exists()).await;
+
+    server.halt().await.expect("halted");
+    assert_eq!(get(gateway.proxy_addresses()[0], "/", &[]).await.status, 200);
+    gateway.stop().await;
+    let again = follow(&url, Some(directory.clone()));
+    applied(&again, revision).await;
+    assert_eq!(get(again.proxy_addresses()[0], "/", &[]).await.status, 200);
+    assert_eq!(get(again.status_address(), "/readyz", &[]).await.status, 200);
+
+    server.resume().await.expect("restarted");
+    let next = publish(server.url(), Configuration::new().route(3, 1, "/new")).await;
+    tokio::time::timeout(Duration::from_secs(20), applied(&again, next))
+        .await
+        .expect("it comes back by itself");
+    again.stop().await;
+    std::fs::remove_dir_all(directory).expect("removable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_before_the_first_configuration() {
+    let gateway = follow("postgres://nobody@127.0.0.1:1/none", None);
+    assert_eq!(get(gateway.status_address(), "/readyz", &[]).await.status, 503);
+    assert_eq!(get(gateway.status_address(), "/livez", &[]).await.status, 200);
+    let refused = get(gateway.proxy_addresses()[0], "/", &[]).await;
+    assert!(refused.status == 503 && refused.body.contains("not_ready"));
+    gateway.stop().await;
+}
