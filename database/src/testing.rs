@@ -35,11 +35,13 @@ pub struct TestDatabase {
     name: String,
     pool: PgPool,
     maintenance: PgConnectOptions,
+    _user: File,
 }
 
 impl TestDatabase {
     /// Makes a database on the shared server to which these migrations are applied.
     pub async fn create(migrator: &Migrator) -> Result<Self> {
+        let user = user()?;
         let (url, template) = prepare(migrator).await?;
         let maintenance = options(&url)?;
         let name = format!("test_{}", Uuid::new_v4().simple());
@@ -56,6 +58,7 @@ impl TestDatabase {
             name,
             pool,
             maintenance,
+            _user: user,
         })
     }
 
@@ -201,17 +204,29 @@ async fn running(directory: &Path) -> Option<String> {
     Some(url)
 }
 
-/// Waits until no other process prepares anything; the turn ends when the file is dropped.
-async fn turn(directory: &Path) -> Result<File> {
-    let path = directory.with_extension("turn");
+/// Tells that the shared server is in use, as long as the file is open: scripts/test stops it only when nobody uses it.
+fn user() -> Result<File> {
+    let path = place("shared").with_extension("users");
+    let users = open(&path)?;
+    users.lock_shared().map_err(file("lock", path))?;
+    Ok(users)
+}
+
+fn open(path: &Path) -> Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(file("make", parent))?;
     }
-    let lock = File::options()
+    File::options()
         .create(true)
         .append(true)
-        .open(&path)
-        .map_err(file("open", &path))?;
+        .open(path)
+        .map_err(file("open", path))
+}
+
+/// Waits until no other process prepares anything; the turn ends when the file is dropped.
+async fn turn(directory: &Path) -> Result<File> {
+    let path = directory.with_extension("turn");
+    let lock = open(&path)?;
     let deadline = Instant::now() + TURN;
     loop {
         match lock.try_lock() {
