@@ -9,8 +9,8 @@ import * as esbuild from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "dist");
 const BROWSERS = ["chrome123", "firefox121", "safari17.5"];
-// Compressed bytes; a page that outgrows these is looked at, not shrugged at.
-const BUDGET = { "app.css": 9_500, "shell.js": 22_000, fonts: 53_000 };
+// Compressed bytes of the first visit, the charts' styles among them; a page that outgrows these is looked at, not shrugged at.
+const BUDGET = { "app.css": 10_000, "shell.js": 22_000, fonts: 53_000 };
 
 /** One file with every icon that pages use, each a symbol to point at. */
 function sprite(names) {

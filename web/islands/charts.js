@@ -7,7 +7,8 @@ let probe;
 
 /** The colour that a token has now, as the canvas needs it. */
 function token(name, percent) {
-  probe ??= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
+  // Going back in the history replaces the whole body.
+  if (!probe?.isConnected) probe = document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
   probe.style.color = percent ? `color-mix(in srgb, var(--${name}) ${percent}%, transparent)` : `var(--${name})`;
   return getComputedStyle(probe).color;
 }

@@ -2,9 +2,9 @@
 
 export function navigation() {
   const root = document.documentElement;
-  const drawer = document.getElementById("nav");
-  const button = document.querySelector("[data-nav-toggle]");
   const show = (open) => {
+    const drawer = document.getElementById("nav");
+    const button = document.querySelector("[data-nav-toggle]");
     root.dataset.nav = open ? "open" : "";
     button?.setAttribute("aria-expanded", open);
     if (open) drawer.querySelector("a, button").focus();

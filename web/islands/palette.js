@@ -4,7 +4,7 @@ const URL = "/console/palette.json";
 let dialog;
 
 export function open() {
-  dialog ??= make();
+  if (!dialog?.isConnected) dialog = make();
   if (dialog.open) return;
   dialog.showModal();
   const input = dialog.querySelector("input");

@@ -7,7 +7,7 @@ import { navigation } from "./navigation.js";
 import { editRows } from "./rows.js";
 import { selectTabs } from "./tabs.js";
 import { relativeTimes } from "./time.js";
-import { toasts } from "./toast.js";
+import { complain, toasts } from "./toast.js";
 
 const csrf = () => document.querySelector("meta[name=csrf]")?.content;
 
@@ -15,6 +15,14 @@ document.addEventListener("htmx:config:request", ({ detail }) => {
   const token = csrf();
   if (token) detail.ctx.request.headers["x-csrf-token"] = token;
 });
+
+// An error page is not swapped into a part of this one: its words are shown instead.
+document.addEventListener("htmx:response:error", ({ detail }) => {
+  if (detail.ctx.response.raw.status === 422) return;
+  const page = new DOMParser().parseFromString(detail.ctx.text ?? "", "text/html");
+  complain([...page.querySelectorAll("main h1, main h1 + p")].map((part) => part.textContent).join(". ") || "That did not work.");
+});
+document.addEventListener("htmx:error", () => complain("The server did not answer. Try again in a moment."));
 
 /** Starts what belongs to the elements of `root`: the page, or what htmx has just put into it. */
 function start(root) {

@@ -193,6 +193,25 @@ async fn whoever_is_not_signed_in_is_sent_to_sign_in_with_the_way_back() {
 }
 
 #[actix_web::test]
+async fn a_part_of_a_page_is_not_replaced_by_the_page_to_sign_in() {
+    let house = House::new().await;
+    let app = house.app().await;
+    let request = get("/console/services/new").insert_header(("hx-request", "true"));
+    let response = test::call_service(&app, request.to_request()).await;
+    assert_eq!(response.status(), 200);
+    let leave = response.headers().get("hx-redirect").expect("told to leave");
+    assert!(leave.to_str().expect("text").starts_with("/console/login"));
+}
+
+#[actix_web::test]
+async fn the_bare_address_leads_to_the_console() {
+    let house = House::new().await;
+    let control = actix::Data::new(house.control.clone());
+    let app = test::init_service(App::new().app_data(control).configure(crate::console::configure)).await;
+    assert_eq!(call(&app, get("/")).await.location, "/console");
+}
+
+#[actix_web::test]
 async fn a_page_shows_who_is_signed_in_and_what_the_gateways_run() {
     let house = House::new().await;
     let answer = call(&house.app().await, get("/console/services/new").cookie(house.cookie())).await;

@@ -42,7 +42,6 @@ struct Inner {
     visit_is_new: bool,
     theme: Option<&'static str>,
     flash: Option<Flash>,
-    is_htmx: bool,
     address: String,
     peer: IpAddr,
     user_agent: String,
@@ -57,12 +56,30 @@ pub async fn identify<B: MessageBody + 'static>(
     match Visit::find(kind, request.request()).await {
         Ok(visit) => {
             request.extensions_mut().insert(visit);
-            Ok(next.call(request).await?.map_into_left_body())
+            let is_htmx = request.headers().contains_key("hx-request");
+            let mut response = next.call(request).await?.map_into_left_body();
+            if is_htmx {
+                leave_whole(response.response_mut());
+            }
+            Ok(response)
         }
         Err(error) => {
             let (request, _) = request.into_parts();
             Ok(ServiceResponse::new(request, error.error_response()).map_into_right_body())
         }
+    }
+}
+
+/// htmx follows redirects by itself and would put the whole page where a part belongs: tell it to leave instead.
+fn leave_whole<B>(response: &mut HttpResponse<B>) {
+    if !response.status().is_redirection() {
+        return;
+    }
+    if let Some(location) = response.headers_mut().remove(header::LOCATION).next() {
+        *response.status_mut() = StatusCode::OK;
+        response
+            .headers_mut()
+            .insert(header::HeaderName::from_static("hx-redirect"), location);
     }
 }
 
@@ -101,7 +118,6 @@ impl Visit {
             visit: visit.unwrap_or_else(random_token),
             theme: theme(request),
             flash: cookies.read(request, "flash").and_then(|text| Flash::decode(&text)),
-            is_htmx: !header("hx-request").is_empty(),
             address: request.uri().to_string(),
             peer: request
                 .peer_addr()
@@ -197,19 +213,19 @@ impl Visit {
 
     /// Goes on to another page.
     pub fn redirect(&self, location: impl Into<String>) -> PageResult {
-        Ok(self.leave(location.into(), &[]))
+        Ok(leave(&location.into(), &[]))
     }
 
     /// Goes on to another page, which shows a toast.
     pub fn redirect_with(&self, location: impl Into<String>, flash: &Flash) -> PageResult {
-        Ok(self.leave(location.into(), &[self.0.cookies.make("flash", flash.encode())]))
+        Ok(leave(&location.into(), &[self.0.cookies.make("flash", flash.encode())]))
     }
 
     /// Begins a session in this browser and goes on, to a place of ours only.
     pub fn sign_in(&self, opened: &Opened, location: &str) -> PageResult {
         let stay = opened.session.expires_at - self.control().now();
-        Ok(self.leave(
-            local(location).unwrap_or(self.0.home).to_owned(),
+        Ok(leave(
+            local(location).unwrap_or(self.0.home),
             &[
                 self.0.cookies.start(&opened.cookie, stay),
                 self.0.cookies.removal("visit"),
@@ -222,24 +238,7 @@ impl Visit {
         if let Some(session) = self.session() {
             sessions::end(self.control(), session).await?;
         }
-        Ok(self.leave(location.to_owned(), &[self.0.cookies.end()]))
-    }
-
-    fn leave(&self, location: String, cookies: &[Cookie<'static>]) -> HttpResponse {
-        // htmx follows redirects by itself and would put the whole page where a part belongs.
-        let mut response = if self.0.is_htmx {
-            HttpResponse::Ok()
-        } else {
-            HttpResponse::SeeOther()
-        };
-        let name = if self.0.is_htmx { "hx-redirect" } else { "location" };
-        response
-            .insert_header((name, location))
-            .insert_header((header::CACHE_CONTROL, "no-store"));
-        for cookie in cookies {
-            response.cookie(cookie.clone());
-        }
-        response.finish()
+        Ok(leave(location, &[self.0.cookies.end()]))
     }
 
     pub(crate) fn sign_in_first(&self, page: &str) -> PageError {
@@ -271,6 +270,16 @@ impl Visit {
             ),
         })
     }
+}
+
+fn leave(location: &str, cookies: &[Cookie<'static>]) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((header::LOCATION, location));
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    for cookie in cookies {
+        response.cookie(cookie.clone());
+    }
+    response.finish()
 }
 
 fn theme(request: &HttpRequest) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use actix_web::web;
 use control::accounts::AccountKind;
 
 use crate::error::PageError;
-use crate::{assets, security, visit};
+use crate::{assets, security, urls, visit};
 
 /// The pages under `/console` and the assets; needs `web::Data<Control>`.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -19,5 +19,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .wrap(from_fn(security::guard))
         .configure(palette::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
-    config.service(pages);
+    config
+        .service(web::redirect("/", urls::console::HOME).see_other())
+        .service(pages);
 }
