@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 use control::{Dependant, Error};
@@ -52,6 +52,8 @@ struct ErrorPage {
     detail: String,
     dependants: Vec<Dependant>,
     errors: Errors,
+    theme: Option<&'static str>,
+    home: &'static str,
 }
 
 impl PageError {
@@ -86,7 +88,7 @@ impl PageError {
         (title.to_owned(), detail.to_owned())
     }
 
-    fn page(&self) -> ErrorPage {
+    fn page(&self, theme: Option<&'static str>, home: &'static str) -> ErrorPage {
         let (title, detail) = self.words();
         let dependants = match self {
             Self::Control(Error::InUse { dependants, .. }) => dependants.clone(),
@@ -103,7 +105,23 @@ impl PageError {
             detail,
             dependants,
             errors,
+            theme,
+            home,
         }
+    }
+
+    /// The answer in the theme that the visitor chose, with the way back to their site's start.
+    pub(crate) fn dressed(&self, theme: Option<&'static str>, home: &'static str) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Self::SignIn(location) = self {
+            return response.insert_header((header::LOCATION, location.as_str())).finish();
+        }
+        if let Self::Control(Error::Throttled { retry_after }) = self {
+            response.insert_header((header::RETRY_AFTER, retry_after.as_secs().max(1)));
+        }
+        let body = self.page(theme, home).render().unwrap_or_else(|_| self.to_string());
+        response.content_type("text/html; charset=utf-8").body(body)
     }
 }
 
@@ -173,23 +191,10 @@ impl ResponseError for PageError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status_code();
-        if let Self::SignIn(location) = self {
-            return HttpResponse::build(status)
-                .insert_header((header::LOCATION, location.clone()))
-                .finish();
-        }
-        if status.is_server_error() {
+        if self.status_code().is_server_error() {
             tracing::error!(error = ?self, "a page failed");
         }
-        let body = self.page().render().unwrap_or_else(|_| self.to_string());
-        let mut response = HttpResponse::build(status)
-            .content_type("text/html; charset=utf-8")
-            .body(body);
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        self.dressed(None, "/")
     }
 }
 

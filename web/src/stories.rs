@@ -204,6 +204,20 @@ async fn a_part_of_a_page_is_not_replaced_by_the_page_to_sign_in() {
 }
 
 #[actix_web::test]
+async fn an_error_page_keeps_the_theme_and_shows_the_way_back() {
+    let house = House::new().await;
+    let control = actix::Data::new(house.control.clone());
+    let app = test::init_service(App::new().app_data(control).configure(crate::console::configure)).await;
+    let answer = call(&app, get("/console/nowhere").cookie(Cookie::new("theme", "dark"))).await;
+    assert_eq!(answer.status, 404);
+    assert!(
+        answer.body.contains("data-theme=\"dark\"") && answer.body.contains("href=\"/console\""),
+        "{}",
+        answer.body
+    );
+}
+
+#[actix_web::test]
 async fn the_bare_address_leads_to_the_console() {
     let house = House::new().await;
     let control = actix::Data::new(house.control.clone());

@@ -53,21 +53,28 @@ pub async fn identify<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    match Visit::find(kind, request.request()).await {
-        Ok(visit) => {
-            request.extensions_mut().insert(visit);
-            let is_htmx = request.headers().contains_key("hx-request");
-            let mut response = next.call(request).await?.map_into_left_body();
-            if is_htmx {
-                leave_whole(response.response_mut());
-            }
-            Ok(response)
-        }
+    let visit = match Visit::find(kind, request.request()).await {
+        Ok(visit) => visit,
         Err(error) => {
             let (request, _) = request.into_parts();
-            Ok(ServiceResponse::new(request, error.error_response()).map_into_right_body())
+            return Ok(ServiceResponse::new(request, error.error_response()).map_into_right_body());
         }
+    };
+    request.extensions_mut().insert(visit.clone());
+    let is_htmx = request.headers().contains_key("hx-request");
+    let response = next.call(request).await?;
+    let failed = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<PageError>());
+    let mut response = match failed.map(|error| error.dressed(visit.theme(), visit.0.home)) {
+        Some(dressed) => response.into_response(dressed).map_into_right_body(),
+        None => response.map_into_left_body(),
+    };
+    if is_htmx {
+        leave_whole(response.response_mut());
     }
+    Ok(response)
 }
 
 /// htmx follows redirects by itself and would put the whole page where a part belongs: tell it to leave instead.
