@@ -14,8 +14,10 @@ use crate::{catalogue, references};
 impl Table for ApiSpec {
     const TABLE: &'static str = "apis";
     const RESOURCE: Resource = Resource::Products;
-    const FILTERS: &'static [(&'static str, Filter)] =
-        &[("service", Filter::Reference("service_id", Kind::Service)), ("state", Filter::Text("state"))];
+    const FILTERS: &'static [(&'static str, Filter)] = &[
+        ("service", Filter::Reference("service_id", Kind::Service)),
+        ("state", Filter::Text("state")),
+    ];
 
     async fn resolve(connection: &mut PgConnection, draft: &mut ApiDraft, errors: &mut Errors) -> Result<()> {
         references::resolve(connection, Kind::Service, "service", &mut draft.service, errors).await
@@ -29,7 +31,11 @@ impl Table for ApiSpec {
         errors: &mut Errors,
     ) -> Result<()> {
         if let Some(before) = before.filter(|before| !before.state.may_become(spec.state)) {
-            let message = format!("cannot go from `{}` to `{}`", before.state.as_str(), spec.state.as_str());
+            let message = format!(
+                "cannot go from `{}` to `{}`",
+                before.state.as_str(),
+                spec.state.as_str()
+            );
             errors.add("state", Code::Conflict, message);
         }
         Ok(())
@@ -44,11 +50,22 @@ impl Table for ApiSpec {
         )
         .fetch_all(connection)
         .await?;
-        Ok(rows.into_iter().map(|row| Dependant { kind: Kind::Product, id: row.id, name: row.name }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| Dependant {
+                kind: Kind::Product,
+                id: row.id,
+                name: row.name,
+            })
+            .collect())
     }
 
     async fn publish(change: &mut Change, id: Uuid, spec: Option<&Self>) -> Result<()> {
         // Gateways do not know APIs; they know which services the subscribers may call.
-        if spec.is_some() { catalogue::republish_subscribers_of_api(change, id).await } else { Ok(()) }
+        if spec.is_some() {
+            catalogue::republish_subscribers_of_api(change, id).await
+        } else {
+            Ok(())
+        }
     }
 }

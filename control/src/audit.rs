@@ -52,9 +52,29 @@ pub(crate) struct Event<'a> {
 }
 
 /// Writes one event.
-pub(crate) async fn record(connection: &mut PgConnection, actor: &Actor, at: Timestamp, event: Event<'_>) -> Result<()> {
-    let (kind, id, name) = event.object.map_or((None, None, None), |(kind, id, name)| (Some(kind.as_str()), Some(id), Some(name)));
-    insert(connection, actor, at, Line { action: event.action, kind, id, name, revision: None, detail: event.detail }).await
+pub(crate) async fn record(
+    connection: &mut PgConnection,
+    actor: &Actor,
+    at: Timestamp,
+    event: Event<'_>,
+) -> Result<()> {
+    let (kind, id, name) = event.object.map_or((None, None, None), |(kind, id, name)| {
+        (Some(kind.as_str()), Some(id), Some(name))
+    });
+    insert(
+        connection,
+        actor,
+        at,
+        Line {
+            action: event.action,
+            kind,
+            id,
+            name,
+            revision: None,
+            detail: event.detail,
+        },
+    )
+    .await
 }
 
 /// Writes the line of a change: one, with all its objects in the detail.
@@ -66,8 +86,11 @@ pub(crate) async fn record_change(
     records: &[ChangeRecord],
 ) -> Result<()> {
     let Some(first) = records.first() else { return Ok(()) };
-    let others: Vec<Value> =
-        records.iter().skip(1).map(|r| json!({"kind": r.kind, "id": r.id, "name": r.name, "verb": r.verb()})).collect();
+    let others: Vec<Value> = records
+        .iter()
+        .skip(1)
+        .map(|r| json!({"kind": r.kind, "id": r.id, "name": r.name, "verb": r.verb()}))
+        .collect();
     let line = Line {
         action: &format!("{}.{}", first.kind.as_str(), first.verb()),
         kind: Some(first.kind.as_str()),

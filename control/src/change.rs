@@ -76,7 +76,14 @@ impl Change {
     pub(crate) async fn begin(control: Control, actor: Actor) -> Result<Self> {
         let transaction = control.pool().begin().await?;
         let now = control.now();
-        Ok(Self { control, transaction, actor, now, records: Vec::new(), entries: Vec::new() })
+        Ok(Self {
+            control,
+            transaction,
+            actor,
+            now,
+            records: Vec::new(),
+            entries: Vec::new(),
+        })
     }
 
     /// Who makes the change.
@@ -109,7 +116,8 @@ impl Change {
 
     /// Sets what gateways see of one object; `None` when it is gone. The last call for an object counts.
     pub(crate) fn publish(&mut self, kind: Kind, id: Uuid, body: Option<Value>) {
-        self.entries.retain(|(known_kind, known_id, _)| (*known_kind, *known_id) != (kind, id));
+        self.entries
+            .retain(|(known_kind, known_id, _)| (*known_kind, *known_id) != (kind, id));
         self.entries.push((kind, id, body));
     }
 
@@ -119,7 +127,11 @@ impl Change {
             if mode == Mode::Commit {
                 self.transaction.commit().await?;
             }
-            return Ok(Written { value, revision: None, changes: self.records });
+            return Ok(Written {
+                value,
+                revision: None,
+                changes: self.records,
+            });
         }
         let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
             .fetch_one(&mut *self.transaction)
@@ -132,7 +144,11 @@ impl Change {
             .await?;
         self.transaction.commit().await?;
         tracing::info!(revision, actor = %self.actor.name, changes = self.records.len(), "configuration changed");
-        Ok(Written { value, revision: Some(revision), changes: self.records })
+        Ok(Written {
+            value,
+            revision: Some(revision),
+            changes: self.records,
+        })
     }
 
     async fn write_revision(&mut self, revision: i64) -> Result<()> {
@@ -193,7 +209,11 @@ fn summary(records: &[ChangeRecord]) -> String {
     };
     let mut verb = first.verb().to_owned();
     verb.get_mut(..1).map(str::make_ascii_uppercase);
-    let more = if records.len() > 1 { format!(" and {} more", records.len() - 1) } else { String::new() };
+    let more = if records.len() > 1 {
+        format!(" and {} more", records.len() - 1)
+    } else {
+        String::new()
+    };
     format!("{verb} {} {}{more}", first.kind, first.name)
 }
 

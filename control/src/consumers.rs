@@ -33,13 +33,18 @@ impl Table for ConsumerSpec {
             .await?
             .flatten();
         if owned.is_some() && before.is_some_and(|before| before.name != spec.name) {
-            errors.add("name", Code::Conflict, "belongs to an application and cannot be changed");
+            errors.add(
+                "name",
+                Code::Conflict,
+                "belongs to an application and cannot be changed",
+            );
         }
         Ok(())
     }
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
-        let mut all = references::dependants(connection, Kind::Application, ("applications", "consumer_id"), id).await?;
+        let mut all =
+            references::dependants(connection, Kind::Application, ("applications", "consumer_id"), id).await?;
         all.extend(references::dependants(connection, Kind::Credential, ("credentials", "consumer_id"), id).await?);
         all.extend(references::dependants(connection, Kind::Plugin, ("plugins", "consumer_id"), id).await?);
         Ok(all)
@@ -84,7 +89,12 @@ async fn row(connection: &mut PgConnection, id: Uuid, spec: &ConsumerSpec) -> Re
         Some(application) => Some(grants(connection, application.id).await?),
         None => None,
     };
-    Ok(ConsumerRow { name: spec.name(), custom_id: spec.custom_id.clone(), status, grants })
+    Ok(ConsumerRow {
+        name: spec.name(),
+        custom_id: spec.custom_id.clone(),
+        status,
+        grants,
+    })
 }
 
 /// What the approved subscriptions of an application let it call.
@@ -114,4 +124,3 @@ async fn grants(connection: &mut PgConnection, application: Uuid) -> Result<Vec<
     }
     Ok(grants.into_values().collect())
 }
-

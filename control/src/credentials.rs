@@ -4,7 +4,8 @@ use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
 use model::consumer::ConsumerSpec;
 use model::credential::{
-    Credential, CredentialDraft, CredentialKind, CredentialSpec, CredentialStatus, Environment, KeySecret, RotationGrace,
+    Credential, CredentialDraft, CredentialKind, CredentialSpec, CredentialStatus, Environment, KeySecret,
+    RotationGrace,
 };
 use model::id::{ConsumerId, CredentialId};
 use model::snapshot::CredentialRow;
@@ -109,7 +110,23 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
     )
     .fetch_one(&mut *connection)
     .await?;
-    Ok(query.page_by_id(control, rows, total, |row| row.id).map(Credential::from))
+    Ok(query
+        .page_by_id(control, rows, total, |row| row.id)
+        .map(Credential::from))
+}
+
+/// The newest credentials of a consumer, for callers that have checked whose it is.
+pub(crate) async fn of_consumer(control: &Control, consumer: ConsumerId) -> Result<Vec<Credential>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, consumer_id, name, prefix, last4, status, ip_allow, expires_at, rotated_to, rotation_ends_at,
+                last_used_at, created_at, created_by, revoked_at, version
+         from credentials where consumer_id = $1 order by id desc limit 100",
+        consumer.0,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    Ok(rows.into_iter().map(Credential::from).collect())
 }
 
 /// One credential.
@@ -184,12 +201,20 @@ pub(crate) async fn rotate_owned(change: &mut Change, id: CredentialId, grace: R
     let now = change.now();
     let ended = old.expires_at.is_some_and(|end| end <= now) || old.rotation_ends_at.is_some_and(|end| end <= now);
     if old.status != CredentialStatus::Active || ended {
-        return Err(Error::Conflict("only an active key can be rotated; create a new one".to_owned()));
+        return Err(Error::Conflict(
+            "only an active key can be rotated; create a new one".to_owned(),
+        ));
     }
     if old.rotated_to.is_some() {
-        return Err(Error::Conflict("this key was rotated already; rotate the key that replaced it".to_owned()));
+        return Err(Error::Conflict(
+            "this key was rotated already; rotate the key that replaced it".to_owned(),
+        ));
     }
-    let environment = if old.prefix.contains("_test_") { Environment::Test } else { Environment::Live };
+    let environment = if old.prefix.contains("_test_") {
+        Environment::Test
+    } else {
+        Environment::Live
+    };
     let spec = CredentialSpec {
         name: old.name.clone(),
         environment,
@@ -221,7 +246,11 @@ pub async fn revoke(change: &mut Change, id: CredentialId) -> Result<Credential>
 /// Refuses a key until it is enabled again, or accepts it again.
 pub async fn set_enabled(change: &mut Change, id: CredentialId, enabled: bool) -> Result<Credential> {
     change.authorize(Resource::Credentials, Action::Write)?;
-    let status = if enabled { CredentialStatus::Active } else { CredentialStatus::Disabled };
+    let status = if enabled {
+        CredentialStatus::Active
+    } else {
+        CredentialStatus::Disabled
+    };
     set_status(change, id, status).await
 }
 
@@ -231,7 +260,9 @@ pub(crate) async fn set_status(change: &mut Change, id: CredentialId, status: Cr
         return Ok(before);
     }
     if before.status == CredentialStatus::Revoked {
-        return Err(Error::Conflict("a revoked key stays revoked; create a new one".to_owned()));
+        return Err(Error::Conflict(
+            "a revoked key stays revoked; create a new one".to_owned(),
+        ));
     }
     let revoked_at = (status == CredentialStatus::Revoked).then(|| change.now());
     sqlx::query!(
@@ -253,7 +284,9 @@ pub(crate) async fn delete(change: &mut Change, id: CredentialId) -> Result<()> 
     sqlx::query!("update credentials set rotated_to = null where rotated_to = $1", id.0)
         .execute(change.connection())
         .await?;
-    sqlx::query!("delete from credentials where id = $1", id.0).execute(change.connection()).await?;
+    sqlx::query!("delete from credentials where id = $1", id.0)
+        .execute(change.connection())
+        .await?;
     note(change, Some(&before), None).await
 }
 

@@ -112,6 +112,9 @@ impl Error {
 
     /// There is no such object.
     pub fn not_found(kind: Kind, reference: impl ToString) -> Self {
-        Self::NotFound { kind, reference: reference.to_string() }
+        Self::NotFound {
+            kind,
+            reference: reference.to_string(),
+        }
     }
 }

@@ -91,8 +91,14 @@ pub async fn wait(control: &Control, revision: i64, wait_for: WaitFor, timeout: 
     let deadline = Instant::now() + timeout.min(MAX_WAIT);
     let mut pause = Duration::from_millis(2);
     loop {
-        let live: Vec<Gateway> = load(control).await?.into_iter().filter(|gateway| gateway.live).collect();
-        let (done, behind): (Vec<_>, Vec<_>) = live.into_iter().partition(|gateway| gateway.applied_revision >= revision);
+        let live: Vec<Gateway> = load(control)
+            .await?
+            .into_iter()
+            .filter(|gateway| gateway.live)
+            .collect();
+        let (done, behind): (Vec<_>, Vec<_>) = live
+            .into_iter()
+            .partition(|gateway| gateway.applied_revision >= revision);
         if behind.is_empty() || (wait_for == WaitFor::Any && !done.is_empty()) {
             return Ok(Vec::new());
         }

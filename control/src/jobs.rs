@@ -47,6 +47,7 @@ pub async fn run_once(control: &Control) {
     run_job("attempts", attempts(control)).await;
     run_job("mails", mails(control)).await;
     run_job("gateways", gateways(control)).await;
+    run_job("usage", crate::usage::roll_up(control)).await;
 }
 
 async fn run_job(name: &str, job: impl Future<Output = Result<u64>>) {

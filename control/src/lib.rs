@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod apis;
+pub mod applications;
 pub mod audit;
 mod catalogue;
 pub mod change;
@@ -15,8 +16,12 @@ pub mod error;
 pub mod gateways;
 pub mod idempotency;
 pub mod jobs;
+pub mod keys;
 pub mod list;
 pub mod mail;
+pub mod offers;
+pub mod openapi;
+pub mod overview;
 pub mod plans;
 pub mod plugins;
 pub mod products;
@@ -24,12 +29,15 @@ mod references;
 pub mod revisions;
 pub mod routes;
 mod sealing;
+pub mod search;
 pub mod secrets;
 pub mod services;
 mod store;
+pub mod subscriptions;
 pub mod targets;
 pub mod tokens;
 pub mod upstreams;
+pub mod usage;
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,14 +84,23 @@ struct Inner {
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Control").field("settings", &self.inner.settings).finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl Control {
     /// Works on a migrated database.
     pub fn new(pool: PgPool, clock: Arc<dyn Clock>, secrets: Secrets, settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { pool, clock, secrets, settings }) }
+        Self {
+            inner: Arc::new(Inner {
+                pool,
+                clock,
+                secrets,
+                settings,
+            }),
+        }
     }
 
     /// The time.
@@ -124,5 +141,9 @@ impl Control {
 
 /// Refuses what the actor has no right to.
 pub(crate) fn authorize(actor: &Actor, resource: Resource, action: Action) -> Result<()> {
-    if actor.rights.allow(resource, action) { Ok(()) } else { Err(Error::Forbidden { resource, action }) }
+    if actor.rights.allow(resource, action) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden { resource, action })
+    }
 }

@@ -16,7 +16,14 @@ pub const DEFAULT_LIMIT: i64 = 50;
 /// The most items of a page.
 pub const MAX_LIMIT: i64 = 1000;
 /// The orders that stored objects can be listed in.
-pub const SORTS: [&str; 6] = ["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"];
+pub const SORTS: [&str; 6] = [
+    "name",
+    "-name",
+    "created_at",
+    "-created_at",
+    "updated_at",
+    "-updated_at",
+];
 const COMMON: [&str; 5] = ["limit", "cursor", "q", "tags", "sort"];
 
 /// One page of a list.
@@ -33,7 +40,11 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The same page of something else.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(change).collect(), next_cursor: self.next_cursor, total: self.total }
+        Page {
+            items: self.items.into_iter().map(change).collect(),
+            next_cursor: self.next_cursor,
+            total: self.total,
+        }
     }
 }
 
@@ -90,7 +101,19 @@ impl ListQuery {
                 }
             }
         }
-        if errors.is_empty() { Ok(query) } else { Err(Error::InvalidQuery(errors)) }
+        if errors.is_empty() {
+            Ok(query)
+        } else {
+            Err(Error::InvalidQuery(errors))
+        }
+    }
+
+    /// A search for a part of a name.
+    pub fn search(text: impl Into<String>) -> Self {
+        Self {
+            q: Some(text.into()),
+            ..Self::default()
+        }
     }
 
     /// Sets one filter, for callers that do not come from a query string.
@@ -101,13 +124,18 @@ impl ListQuery {
 
     /// The value of a filter.
     pub fn filter(&self, name: &str) -> Option<&str> {
-        self.filters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.filters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of a filter that must be an id.
     pub fn uuid_filter(&self, name: &str) -> Result<Option<Uuid>> {
         let Some(text) = self.filter(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| Error::InvalidQuery(Errors::one(name, Code::Invalid, "must be an id")))
+        text.parse()
+            .map(Some)
+            .map_err(|_| Error::InvalidQuery(Errors::one(name, Code::Invalid, "must be an id")))
     }
 
     /// The search as a pattern for `ilike`, with its special characters taken literally.
@@ -118,7 +146,12 @@ impl ListQuery {
 
     /// Tags that must all be there, and tags of which one must be.
     pub fn tag_sets(&self) -> (Vec<String>, Vec<String>) {
-        let split = |text: &str, at: char| text.split(at).map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect();
+        let split = |text: &str, at: char| {
+            text.split(at)
+                .map(|tag| tag.trim().to_owned())
+                .filter(|tag| !tag.is_empty())
+                .collect()
+        };
         match self.tags.as_deref() {
             None => (Vec::new(), Vec::new()),
             Some(text) if text.contains('/') => (Vec::new(), split(text, '/')),
@@ -144,7 +177,13 @@ impl ListQuery {
     }
 
     /// Makes a page of the rows of a list that is ordered by id alone; one row more than `limit` means that more follow.
-    pub(crate) fn page_by_id<T>(&self, control: &Control, rows: Vec<T>, total: i64, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    pub(crate) fn page_by_id<T>(
+        &self,
+        control: &Control,
+        rows: Vec<T>,
+        total: i64,
+        id: impl Fn(&T) -> Uuid,
+    ) -> Page<T> {
         self.page(control, rows, total, |row| (String::new(), id(row)))
     }
 
@@ -160,7 +199,11 @@ impl ListQuery {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| more).map(key);
-        Page { next_cursor: last.map(|(key, id)| seal(control, &self.sort, &key, id)), items: rows, total }
+        Page {
+            next_cursor: last.map(|(key, id)| seal(control, &self.sort, &key, id)),
+            items: rows,
+            total,
+        }
     }
 }
 
@@ -189,14 +232,23 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<ListQuery> {
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         ListQuery::read(&pairs, &["service"])
     }
 
     #[test]
     fn an_unknown_filter_is_refused_with_a_hint() {
-        let Err(Error::InvalidQuery(errors)) = read(&[("servce", "x"), ("limit", "0")]) else { panic!("accepted") };
-        assert!(errors.at("servce").is_some_and(|error| error.message.contains("`service`")));
+        let Err(Error::InvalidQuery(errors)) = read(&[("servce", "x"), ("limit", "0")]) else {
+            panic!("accepted")
+        };
+        assert!(
+            errors
+                .at("servce")
+                .is_some_and(|error| error.message.contains("`service`"))
+        );
         assert!(errors.at("limit").is_some());
     }
 
@@ -208,7 +260,13 @@ mod tests {
 
     #[test]
     fn tags_are_all_or_any() {
-        assert_eq!(read(&[("tags", "a,b")]).expect("valid").tag_sets(), (vec!["a".into(), "b".into()], vec![]));
-        assert_eq!(read(&[("tags", "a/b")]).expect("valid").tag_sets(), (vec![], vec!["a".into(), "b".into()]));
+        assert_eq!(
+            read(&[("tags", "a,b")]).expect("valid").tag_sets(),
+            (vec!["a".into(), "b".into()], vec![])
+        );
+        assert_eq!(
+            read(&[("tags", "a/b")]).expect("valid").tag_sets(),
+            (vec![], vec!["a".into(), "b".into()])
+        );
     }
 }

@@ -16,8 +16,10 @@ use crate::store::{Filter, Table, to_json};
 impl Table for PlanSpec {
     const TABLE: &'static str = "plans";
     const RESOURCE: Resource = Resource::Products;
-    const FILTERS: &'static [(&'static str, Filter)] =
-        &[("product", Filter::Reference("product_id", Kind::Product)), ("state", Filter::Text("state"))];
+    const FILTERS: &'static [(&'static str, Filter)] = &[
+        ("product", Filter::Reference("product_id", Kind::Product)),
+        ("state", Filter::Text("state")),
+    ];
 
     async fn resolve(connection: &mut PgConnection, draft: &mut PlanDraft, errors: &mut Errors) -> Result<()> {
         references::resolve(connection, Kind::Product, "product", &mut draft.product, errors).await
@@ -32,7 +34,11 @@ impl Table for PlanSpec {
     ) -> Result<()> {
         let Some(before) = before else { return Ok(()) };
         if !before.state.may_become(spec.state) {
-            let message = format!("cannot go from `{}` to `{}`", before.state.as_str(), spec.state.as_str());
+            let message = format!(
+                "cannot go from `{}` to `{}`",
+                before.state.as_str(),
+                spec.state.as_str()
+            );
             errors.add("state", Code::Conflict, message);
         }
         if before.product != spec.product {
@@ -50,7 +56,11 @@ impl Table for PlanSpec {
         )
         .fetch_all(&mut *connection)
         .await?;
-        let dependant = |id, name| Dependant { kind: Kind::Subscription, id, name };
+        let dependant = |id, name| Dependant {
+            kind: Kind::Subscription,
+            id,
+            name,
+        };
         let mut all: Vec<Dependant> = rows.into_iter().map(|row| dependant(row.id, row.name)).collect();
         all.extend(references::dependants(connection, Kind::Plugin, ("plugins", "consumer_group_id"), id).await?);
         Ok(all)

@@ -1,10 +1,10 @@
 //! Plugin instances: their configuration is checked by the plugin's own type.
 
+use ::plugins::{PluginType, REGISTRY};
 use model::actor::Resource;
 use model::plugin::{PluginDraft, PluginSpec, Scope};
 use model::validation::unknown_word;
 use model::{Code, Errors, Kind};
-use ::plugins::{PluginType, REGISTRY};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -20,7 +20,10 @@ impl Table for PluginSpec {
         ("service", Filter::Reference("service_id", Kind::Service)),
         ("route", Filter::Reference("route_id", Kind::Route)),
         ("consumer", Filter::Reference("consumer_id", Kind::Consumer)),
-        ("consumer_group", Filter::Reference("consumer_group_id", Kind::ConsumerGroup)),
+        (
+            "consumer_group",
+            Filter::Reference("consumer_group_id", Kind::ConsumerGroup),
+        ),
     ];
 
     async fn resolve(connection: &mut PgConnection, draft: &mut PluginDraft, errors: &mut Errors) -> Result<()> {
@@ -44,11 +47,19 @@ impl Table for PluginSpec {
         errors: &mut Errors,
     ) -> Result<()> {
         let Some(plugin) = REGISTRY.find(&spec.plugin) else {
-            errors.add("plugin", Code::NotFound, unknown_word("plugin", &spec.plugin, &REGISTRY.names()));
+            errors.add(
+                "plugin",
+                Code::NotFound,
+                unknown_word("plugin", &spec.plugin, &REGISTRY.names()),
+            );
             return Ok(());
         };
         if before.is_some_and(|before| before.plugin != spec.plugin) {
-            errors.add("plugin", Code::Conflict, "cannot be changed; make a new instance and delete this one");
+            errors.add(
+                "plugin",
+                Code::Conflict,
+                "cannot be changed; make a new instance and delete this one",
+            );
         }
         check_scope(plugin, spec.scope(), errors);
         match plugin.validate(&spec.config) {
@@ -67,7 +78,10 @@ fn check_scope(plugin: &PluginType, scope: Scope, errors: &mut Errors) {
         Scope::Global | Scope::Service(_) | Scope::Route(_) => return,
     };
     if !plugin.phase.knows_consumer() {
-        let message = format!("cannot be the scope of `{}`, which runs before the caller is known", plugin.name);
+        let message = format!(
+            "cannot be the scope of `{}`, which runs before the caller is known",
+            plugin.name
+        );
         errors.add(path, Code::Conflict, message);
     }
 }

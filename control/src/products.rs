@@ -31,7 +31,9 @@ impl Table for ProductSpec {
     async fn publish(change: &mut Change, id: Uuid, spec: Option<&Self>) -> Result<()> {
         let Some(spec) = spec else { return Ok(()) };
         let apis: Vec<Uuid> = spec.apis.iter().map(|api| api.0).collect();
-        sqlx::query!("delete from product_apis where product_id = $1", id).execute(change.connection()).await?;
+        sqlx::query!("delete from product_apis where product_id = $1", id)
+            .execute(change.connection())
+            .await?;
         sqlx::query!(
             "insert into product_apis (product_id, api_id) select $1, unnest($2::uuid[])",
             id,

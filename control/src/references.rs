@@ -39,7 +39,10 @@ pub(crate) async fn find(connection: &mut PgConnection, kind: Kind, reference: &
         }
         Err(_) => {
             let sql = AssertSqlSafe(format!("select id from {table} where name = $1"));
-            sqlx::query_scalar(sql).bind(reference.trim().to_owned()).fetch_optional(connection).await?
+            sqlx::query_scalar(sql)
+                .bind(reference.trim().to_owned())
+                .fetch_optional(connection)
+                .await?
         }
     };
     Ok(found)
@@ -53,12 +56,18 @@ pub(crate) async fn resolve(
     reference: &mut Option<String>,
     errors: &mut Errors,
 ) -> Result<()> {
-    let Some(text) = reference.as_mut().filter(|text| !text.trim().is_empty()) else { return Ok(()) };
+    let Some(text) = reference.as_mut().filter(|text| !text.trim().is_empty()) else {
+        return Ok(());
+    };
     match find(connection, kind, text).await? {
         Some(id) => *text = id.to_string(),
         None => {
             let shown: String = text.chars().take(64).collect();
-            errors.add(path, Code::NotFound, format!("does not exist: there is no {kind} `{shown}`"));
+            errors.add(
+                path,
+                Code::NotFound,
+                format!("does not exist: there is no {kind} `{shown}`"),
+            );
             *reference = None;
         }
     }
@@ -73,8 +82,14 @@ pub(crate) async fn dependants(
     id: Uuid,
 ) -> Result<Vec<Dependant>> {
     let sql = format!("select id, name from {table} where {column} = $1 order by name, id");
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(id, name)| Dependant { kind, id, name }).collect())
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, name)| Dependant { kind, id, name })
+        .collect())
 }
 
 /// Deletes an object because one that it needs is deleted.
@@ -89,7 +104,9 @@ pub(crate) async fn delete(change: &mut Change, kind: Kind, id: Uuid) -> Result<
         Kind::Plugin => store::delete::<PluginSpec>(change, &reference, any, true).await,
         Kind::Api => store::delete::<ApiSpec>(change, &reference, any, true).await,
         Kind::Credential => crate::credentials::delete(change, id.into()).await,
-        _ => Err(Error::Conflict(format!("a {kind} is not deleted together with what it needs; delete it first"))),
+        _ => Err(Error::Conflict(format!(
+            "a {kind} is not deleted together with what it needs; delete it first"
+        ))),
     };
     match deleted {
         // Two ways can lead to the same dependant: then the second finds it gone.

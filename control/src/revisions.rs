@@ -44,14 +44,18 @@ pub struct RevisionDetail {
 
 /// The revision that is current.
 pub async fn head(control: &Control) -> Result<i64> {
-    Ok(sqlx::query_scalar!("select revision from config_head").fetch_one(control.pool()).await?)
+    Ok(sqlx::query_scalar!("select revision from config_head")
+        .fetch_one(control.pool())
+        .await?)
 }
 
 /// Revisions, newest first; filter: `object` (id).
 pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result<Page<Revision>> {
     authorize(actor, Resource::Revisions, Action::Read)?;
     // Revisions have numbers instead of ids: the cursor's key carries the last number.
-    let before = query.cursor_parts(control)?.and_then(|(number, _)| number.parse::<i64>().ok());
+    let before = query
+        .cursor_parts(control)?
+        .and_then(|(number, _)| number.parse::<i64>().ok());
     let object = query.uuid_filter("object")?;
     let pattern = query.pattern();
     let rows = sqlx::query_as!(
@@ -77,7 +81,9 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
     )
     .fetch_one(control.pool())
     .await?;
-    Ok(query.page(control, rows, total, |revision| (revision.number.to_string(), Uuid::nil())))
+    Ok(query.page(control, rows, total, |revision| {
+        (revision.number.to_string(), Uuid::nil())
+    }))
 }
 
 /// One revision with its changes.
@@ -98,7 +104,13 @@ pub async fn get(control: &Control, actor: &Actor, number: i64) -> Result<Revisi
     .fetch_all(control.pool())
     .await?;
     let record = |kind: String, id, name, before: Option<Value>, after| {
-        Some(ChangeRecord { kind: Kind::parse(&kind)?, id, name, before, after })
+        Some(ChangeRecord {
+            kind: Kind::parse(&kind)?,
+            id,
+            name,
+            before,
+            after,
+        })
     };
     let changes = rows
         .into_iter()

@@ -41,8 +41,10 @@ impl Table for RouteSpec {
         .fetch_all(connection)
         .await?;
         for candidate in candidates {
-            let other: Self = serde_json::from_value(candidate.spec)
-                .map_err(|source| Error::Corrupt { what: Kind::Route.as_str(), source })?;
+            let other: Self = serde_json::from_value(candidate.spec).map_err(|source| Error::Corrupt {
+                what: Kind::Route.as_str(),
+                source,
+            })?;
             if spec.indistinguishable(&other) {
                 let message = format!(
                     "cannot be told apart from route `{}`: no request would know which one to take; change the hosts, \

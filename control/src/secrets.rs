@@ -76,7 +76,10 @@ pub fn random_base62() -> String {
     while text.len() < SECRET_LENGTH {
         // Only multiples of 62 below 256 count, else the first digits would be likelier than the rest.
         let fair = random_bytes::<64>().into_iter().filter(|byte| *byte < 248);
-        text.extend(fair.map(|byte| char::from(BASE62[usize::from(byte % 62)])).take(SECRET_LENGTH - text.len()));
+        text.extend(
+            fair.map(|byte| char::from(BASE62[usize::from(byte % 62)]))
+                .take(SECRET_LENGTH - text.len()),
+        );
     }
     text
 }
@@ -84,17 +87,21 @@ pub fn random_base62() -> String {
 #[expect(clippy::expect_used, reason = "without random numbers nothing here may go on")]
 fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random numbers");
+    OsRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the operating system gives random numbers");
     bytes
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use crate::store::{Filter, Table};
 impl Table for ServiceSpec {
     const TABLE: &'static str = "services";
     const RESOURCE: Resource = Resource::Services;
-    const FILTERS: &'static [(&'static str, Filter)] = &[("upstream", Filter::Reference("upstream_id", Kind::Upstream))];
+    const FILTERS: &'static [(&'static str, Filter)] =
+        &[("upstream", Filter::Reference("upstream_id", Kind::Upstream))];
 
     async fn resolve(connection: &mut PgConnection, draft: &mut ServiceDraft, errors: &mut Errors) -> Result<()> {
         references::resolve(connection, Kind::Upstream, "upstream", &mut draft.upstream, errors).await

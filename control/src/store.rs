@@ -86,9 +86,24 @@ const COLUMNS: &str = "id, spec, version, created_at, updated_at";
 
 impl Row {
     fn into_stored<S: Noun>(self) -> Result<Stored<S>> {
-        let Self { id, spec, version, created_at, updated_at } = self;
-        let spec = serde_json::from_value(spec).map_err(|source| Error::Corrupt { what: S::KIND.as_str(), source })?;
-        Ok(Stored { id: id.into(), spec, version, created_at, updated_at })
+        let Self {
+            id,
+            spec,
+            version,
+            created_at,
+            updated_at,
+        } = self;
+        let spec = serde_json::from_value(spec).map_err(|source| Error::Corrupt {
+            what: S::KIND.as_str(),
+            source,
+        })?;
+        Ok(Stored {
+            id: id.into(),
+            spec,
+            version,
+            created_at,
+            updated_at,
+        })
     }
 }
 
@@ -100,7 +115,9 @@ pub(crate) fn to_json(spec: &impl serde::Serialize) -> Result<Value> {
 pub async fn get<S: Table>(control: &Control, actor: &Actor, reference: &str) -> Result<Stored<S>> {
     authorize(actor, S::RESOURCE, Action::Read)?;
     let mut connection = control.pool().acquire().await?;
-    find(&mut connection, reference, false).await?.ok_or_else(|| Error::not_found(S::KIND, reference))
+    find(&mut connection, reference, false)
+        .await?
+        .ok_or_else(|| Error::not_found(S::KIND, reference))
 }
 
 /// Finds by id or name; `lock` keeps others from changing it until the transaction ends.
@@ -118,7 +135,11 @@ pub(crate) async fn find<S: Table>(
         Some(id) => query.bind(id),
         None => query.bind(reference.to_owned()),
     };
-    query.fetch_optional(connection).await?.map(Row::into_stored).transpose()
+    query
+        .fetch_optional(connection)
+        .await?
+        .map(Row::into_stored)
+        .transpose()
 }
 
 async fn find_for_write<S: Table>(
@@ -131,7 +152,10 @@ async fn find_for_write<S: Table>(
     if let (Some(stored), Precondition(Some(expected))) = (&found, precondition)
         && stored.version != expected
     {
-        return Err(Error::Stale { version: stored.version, current: Box::new(to_json(stored)?) });
+        return Err(Error::Stale {
+            version: stored.version,
+            current: Box::new(to_json(stored)?),
+        });
     }
     Ok(found)
 }
@@ -151,13 +175,21 @@ pub async fn list<S: Table>(control: &Control, actor: &Actor, query: &ListQuery)
     push_conditions::<S>(&mut rows, &mut connection, query).await?;
     if let Some((key, id)) = query.cursor_parts(control)? {
         let cast = if column == "name" { "text" } else { "timestamptz" };
-        rows.push(format!(" and ({column}, id) {operator} (")).push_bind(key).push(format!("::{cast}, "));
+        rows.push(format!(" and ({column}, id) {operator} ("))
+            .push_bind(key)
+            .push(format!("::{cast}, "));
         rows.push_bind(id).push(")");
     }
-    rows.push(format!(" order by {column} {direction}, id {direction} limit ")).push_bind(query.limit + 1);
+    rows.push(format!(" order by {column} {direction}, id {direction} limit "))
+        .push_bind(query.limit + 1);
     let rows: Vec<Row> = rows.build_query_as().fetch_all(&mut *connection).await?;
-    let items = rows.into_iter().map(Row::into_stored).collect::<Result<Vec<Stored<S>>>>()?;
-    Ok(query.page(control, items, total, |stored| (sort_key(column, stored), stored.id.into())))
+    let items = rows
+        .into_iter()
+        .map(Row::into_stored)
+        .collect::<Result<Vec<Stored<S>>>>()?;
+    Ok(query.page(control, items, total, |stored| {
+        (sort_key(column, stored), stored.id.into())
+    }))
 }
 
 fn sort_key<S: Noun>(column: &str, stored: &Stored<S>) -> String {
@@ -207,7 +239,12 @@ pub async fn create<S: Table>(change: &mut Change, submission: Submission<S::Dra
     insert(change, Uuid::now_v7(), submission).await
 }
 
-async fn insert<S: Table>(change: &mut Change, id: Uuid, submission: Submission<S::Draft>) -> Result<Stored<S>> {
+/// Makes an object without asking for rights: the caller has checked what this is a part of.
+pub(crate) async fn insert<S: Table>(
+    change: &mut Change,
+    id: Uuid,
+    submission: Submission<S::Draft>,
+) -> Result<Stored<S>> {
     let spec = validate::<S>(change.connection(), id, None, submission).await?;
     let now = change.now();
     let sql = format!(
@@ -215,10 +252,26 @@ async fn insert<S: Table>(change: &mut Change, id: Uuid, submission: Submission<
          values ($1, $2, $3, $4, $5, $6, $7, $7)",
         S::TABLE
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(spec.name()).bind(to_json(&spec)?);
-    let query = query.bind(spec.tags().to_vec()).bind(spec.enabled()).bind(search_text(&spec)).bind(now);
-    query.execute(change.connection()).await.map_err(|error| taken::<S>(error, &spec))?;
-    let stored = Stored { id: id.into(), spec, version: 1, created_at: now, updated_at: now };
+    let query = sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .bind(spec.name())
+        .bind(to_json(&spec)?);
+    let query = query
+        .bind(spec.tags().to_vec())
+        .bind(spec.enabled())
+        .bind(search_text(&spec))
+        .bind(now);
+    query
+        .execute(change.connection())
+        .await
+        .map_err(|error| taken::<S>(error, &spec))?;
+    let stored = Stored {
+        id: id.into(),
+        spec,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
     note(change, None, Some(&stored)).await?;
     Ok(stored)
 }
@@ -270,10 +323,25 @@ async fn update<S: Table>(
          where id = $1",
         S::TABLE
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(spec.name()).bind(to_json(&spec)?);
-    let query = query.bind(spec.tags().to_vec()).bind(spec.enabled()).bind(search_text(&spec)).bind(now);
-    query.execute(change.connection()).await.map_err(|error| taken::<S>(error, &spec))?;
-    let stored = Stored { spec, version: before.version + 1, updated_at: now, ..before.clone() };
+    let query = sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .bind(spec.name())
+        .bind(to_json(&spec)?);
+    let query = query
+        .bind(spec.tags().to_vec())
+        .bind(spec.enabled())
+        .bind(search_text(&spec))
+        .bind(now);
+    query
+        .execute(change.connection())
+        .await
+        .map_err(|error| taken::<S>(error, &spec))?;
+    let stored = Stored {
+        spec,
+        version: before.version + 1,
+        updated_at: now,
+        ..before.clone()
+    };
     note(change, Some(&before), Some(&stored)).await?;
     Ok(stored)
 }
@@ -290,13 +358,20 @@ pub async fn delete<S: Table>(
     let id: Uuid = stored.id.into();
     let dependants = S::dependants(change.connection(), id).await?;
     if !cascade && !dependants.is_empty() {
-        return Err(Error::InUse { kind: S::KIND, name: stored.spec.name(), dependants });
+        return Err(Error::InUse {
+            kind: S::KIND,
+            name: stored.spec.name(),
+            dependants,
+        });
     }
     for dependant in dependants {
         Box::pin(references::delete(change, dependant.kind, dependant.id)).await?;
     }
     let sql = format!("delete from {} where id = $1", S::TABLE);
-    sqlx::query(AssertSqlSafe(sql)).bind(id).execute(change.connection()).await?;
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .execute(change.connection())
+        .await?;
     note(change, Some(&stored), None).await
 }
 
@@ -311,7 +386,9 @@ async fn validate<S: Table>(
     let mut spec = S::validate(&draft, &mut errors);
     if let Some(spec) = &mut spec {
         let sql = format!("select id from {} where name = $1 and id <> $2", S::TABLE);
-        let query = sqlx::query_scalar::<_, Uuid>(AssertSqlSafe(sql)).bind(spec.name()).bind(id);
+        let query = sqlx::query_scalar::<_, Uuid>(AssertSqlSafe(sql))
+            .bind(spec.name())
+            .bind(id);
         if S::KIND != Kind::Plugin && query.fetch_optional(&mut *connection).await?.is_some() {
             add_taken::<S>(&mut errors, spec);
         }
@@ -322,12 +399,18 @@ async fn validate<S: Table>(
 
 fn add_taken<S: Noun>(errors: &mut Errors, spec: &S) {
     let path = if S::KIND == Kind::Target { "address" } else { "name" };
-    errors.add(path, Code::Taken, format!("is taken: there is already a {} with it (`{}`)", S::KIND, spec.name()));
+    errors.add(
+        path,
+        Code::Taken,
+        format!("is taken: there is already a {} with it (`{}`)", S::KIND, spec.name()),
+    );
 }
 
 /// Two writers may pass the check for a free name at once; the unique index then lets one through.
 fn taken<S: Noun>(error: sqlx::Error, spec: &S) -> Error {
-    let unique = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+    let unique = error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation);
     if !unique {
         return error.into();
     }

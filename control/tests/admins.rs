@@ -87,6 +87,24 @@ async fn an_invited_administrator_chooses_a_password_and_is_signed_in() {
 }
 
 #[tokio::test]
+async fn of_two_who_use_an_invitation_at_once_one_gets_in() {
+    let house = House::new().await;
+    let owner = house.admin().await;
+    let draft = draft("Otto", "otto@example.com", "operator");
+    let invited = admins::invite(&house.control, &owner, draft.into()).await.unwrap();
+    let token = token_of(invited.link.expose());
+    let (one, two) = tokio::join!(
+        admins::accept_invitation(&house.control, token, Some("the password of one"), &BROWSER),
+        admins::accept_invitation(&house.control, token, Some("the password of two"), &BROWSER),
+    );
+    assert_eq!(
+        usize::from(one.is_ok()) + usize::from(two.is_ok()),
+        1,
+        "{one:?} {two:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_renewed_link_replaces_the_one_before() {
     let house = House::new().await;
     let owner = house.admin().await;
@@ -150,9 +168,19 @@ async fn two_owners_cannot_remove_each_other_at_once() {
         .await
         .unwrap()
         .id;
-    let (first, second) = tokio::join!(
+    // Nobody can end sessions, the last step, until both have come as far as they can.
+    let mut gate = house.pool().begin().await.unwrap();
+    sqlx::query("lock table sessions in share mode")
+        .execute(&mut *gate)
+        .await
+        .unwrap();
+    let (first, second, ()) = tokio::join!(
         admins::delete(&house.control, &owner, one),
         admins::set_enabled(&house.control, &owner, two, false),
+        async {
+            house.until_waiting(2).await;
+            gate.commit().await.unwrap();
+        }
     );
     assert_eq!(
         usize::from(first.is_ok()) + usize::from(second.is_ok()),

@@ -88,6 +88,8 @@ async fn a_request_that_runs_is_not_run_twice_unless_it_died() {
     idempotency::finish(&house.control, dead, &answer(b"late"))
         .await
         .unwrap();
+    let meanwhile = idempotency::begin(&house.control, &actor, "key-1", REQUEST).await;
+    assert!(matches!(meanwhile, Err(Error::Conflict(_))), "{meanwhile:?}");
     idempotency::finish(&house.control, taken_over, &answer(b"first"))
         .await
         .unwrap();

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::subscriptions::NamedSubscription;
+
 const PRODUCT: &str = "Gatehouse";
 
 /// A mail's content.
@@ -69,6 +71,21 @@ pub(crate) fn reset(name: &str, link: &str) -> Message {
         paragraphs: vec!["Choose a new password with the link below. It works once, for one hour.".to_owned()],
         button: Some(("Choose password", link)),
         last: "If you did not ask for it, ignore this mail: your password stays as it is.",
+    })
+}
+
+/// An administrator decided about a subscription.
+pub(crate) fn subscription(named: &NamedSubscription, done: &str, portal_url: &str) -> Message {
+    let (application, plan, product) = (&named.application_name, &named.plan_title, &named.product_title);
+    let link = format!("{portal_url}/apps/{}", named.subscription.application);
+    compose(&Parts {
+        subject: format!("Your subscription to {product} was {done}"),
+        name: "there",
+        paragraphs: vec![format!(
+            "The subscription of your application {application} to {product} ({plan}) was {done}."
+        )],
+        button: Some(("Look at the application", &link)),
+        last: "Questions? Answer to the people who run this portal.",
     })
 }
 

@@ -71,6 +71,20 @@ impl House {
         sqlx::query_scalar(sql).fetch_one(self.pool()).await.expect("a number")
     }
 
+    /// Waits until so many of this database's connections wait for a lock.
+    pub(crate) async fn until_waiting(&self, connections: i64) {
+        let waiting = "select count(*) from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        let all = async {
+            while self.count(waiting).await < connections {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all)
+            .await
+            .expect("nobody waits");
+    }
+
     /// The actions in the audit log, oldest first.
     pub(crate) async fn audited(&self) -> Vec<String> {
         sqlx::query_scalar("select action from audit order by id")

@@ -1,0 +1,422 @@
+//! Usage: what the gateways counted, as series and sums.
+
+use std::collections::BTreeMap;
+
+use model::actor::{Action, Actor, Identity, Resource};
+use model::clock::Timestamp;
+use model::id::{ApplicationId, ConsumerId, CredentialId, RouteId, ServiceId};
+use model::usage::{BUCKET_SECONDS, LATENCY_BUCKETS, quantile_ms};
+use serde::Serialize;
+use sqlx::types::Uuid;
+use time::Duration;
+use utoipa::ToSchema;
+
+use crate::error::{Error, Result};
+use crate::{Control, applications, authorize};
+
+/// The most points of a series.
+const MAX_POINTS: i64 = 1_000;
+/// How many points a series has when nothing is asked for.
+const GOOD_POINTS: i64 = 120;
+/// Widths of points, in seconds.
+const STEPS: [i64; 12] = [
+    10, 30, 60, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800,
+];
+/// Longest span.
+const MAX_SPAN: Duration = Duration::days(400);
+/// How long fine buckets are kept before they are only part of their hour.
+const FINE: Duration = Duration::days(2);
+/// How long hourly buckets are kept.
+const KEPT: Duration = Duration::days(400);
+/// Hours rolled up in one go.
+const HOURS_AT_ONCE: i64 = 48;
+
+/// Which requests count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageFilter {
+    /// Those of a route.
+    pub route: Option<RouteId>,
+    /// Those of a service.
+    pub service: Option<ServiceId>,
+    /// Those of a consumer.
+    pub consumer: Option<ConsumerId>,
+    /// Those with a credential.
+    pub credential: Option<CredentialId>,
+}
+
+/// From when to when, with how wide points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment after.
+    pub to: Timestamp,
+    /// The width of a point, in seconds.
+    pub step: i64,
+}
+
+/// One point of a series.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Point {
+    /// When it begins.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Requests.
+    pub requests: i64,
+    /// Of them, with a status from 400 to 499.
+    pub client_errors: i64,
+    /// Of them, with a status from 500 on.
+    pub server_errors: i64,
+    /// The latency below which half of them stayed, in milliseconds.
+    pub p50_ms: Option<f64>,
+    /// That below which 95 of 100 stayed.
+    pub p95_ms: Option<f64>,
+    /// That below which 99 of 100 stayed.
+    pub p99_ms: Option<f64>,
+}
+
+/// Sums over a span.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Summary {
+    /// Requests.
+    pub requests: i64,
+    /// Of them, with a status from 400 to 499.
+    pub client_errors: i64,
+    /// Of them, with a status from 500 on.
+    pub server_errors: i64,
+    /// Mean latency, in milliseconds.
+    pub mean_ms: Option<f64>,
+    /// The latency below which half of them stayed, in milliseconds.
+    pub p50_ms: Option<f64>,
+    /// That below which 95 of 100 stayed.
+    pub p95_ms: Option<f64>,
+    /// That below which 99 of 100 stayed.
+    pub p99_ms: Option<f64>,
+    /// Requests by status.
+    pub statuses: BTreeMap<u16, i64>,
+    /// Requests that the gateway answered itself, by reason.
+    pub reasons: BTreeMap<String, i64>,
+}
+
+/// What a list of the busiest is by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopBy {
+    /// Routes.
+    Route,
+    /// Services.
+    Service,
+    /// Consumers.
+    Consumer,
+}
+
+/// One of the busiest.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Top {
+    /// Which one.
+    pub id: Uuid,
+    /// What it is called; empty when it is gone.
+    pub name: String,
+    /// Requests.
+    pub requests: i64,
+    /// Of them, with a status from 400 on.
+    pub errors: i64,
+    /// The latency below which 95 of 100 stayed, in milliseconds.
+    pub p95_ms: Option<f64>,
+}
+
+impl Span {
+    /// A span with points of a good width.
+    pub fn new(from: Timestamp, to: Timestamp, step: Option<i64>) -> Result<Self> {
+        let wrong =
+            |path: &str, message: &str| Error::InvalidQuery(model::Errors::one(path, model::Code::OutOfRange, message));
+        let length = to - from;
+        if !length.is_positive() || length > MAX_SPAN {
+            return Err(wrong("from", "must lie before `to`, by at most 400 days"));
+        }
+        let seconds = length.whole_seconds().max(1);
+        let step = match step {
+            Some(step) if step >= BUCKET_SECONDS && step % BUCKET_SECONDS == 0 && seconds / step <= MAX_POINTS => step,
+            Some(_) => {
+                return Err(wrong(
+                    "step",
+                    "must be a multiple of 10 seconds that makes at most 1000 points",
+                ));
+            }
+            None => STEPS
+                .into_iter()
+                .find(|step| seconds / step <= GOOD_POINTS)
+                .unwrap_or(STEPS[STEPS.len() - 1]),
+        };
+        Ok(Self { from, to, step })
+    }
+
+    /// The last so much time before `now`.
+    pub fn last(now: Timestamp, length: Duration) -> Self {
+        let from = now - length;
+        let fallback = Self {
+            from,
+            to: now,
+            step: STEPS[STEPS.len() - 1],
+        };
+        Self::new(from, now, None).unwrap_or(fallback)
+    }
+
+    /// The span of the same length just before.
+    pub fn before(self) -> Self {
+        Self {
+            from: self.from - (self.to - self.from),
+            to: self.from,
+            step: self.step,
+        }
+    }
+}
+
+/// Administrators see everything, developers what their applications did.
+async fn check(control: &Control, actor: &Actor, filter: &UsageFilter) -> Result<()> {
+    let Identity::Developer(developer) = actor.identity else {
+        return authorize(actor, Resource::Usage, Action::Read);
+    };
+    let consumer = filter.consumer.map(|consumer| consumer.0);
+    let own = sqlx::query_scalar!(
+        r#"select exists(select 1 from applications where consumer_id = $1 and developer_id = $2) as "own!""#,
+        consumer,
+        developer.0,
+    )
+    .fetch_one(control.pool())
+    .await?;
+    if own {
+        Ok(())
+    } else {
+        authorize(actor, Resource::Usage, Action::Read)
+    }
+}
+
+/// The filter for what an application did.
+pub async fn of_application(control: &Control, actor: &Actor, application: ApplicationId) -> Result<UsageFilter> {
+    let application = applications::get(control, actor, application).await?;
+    Ok(UsageFilter {
+        consumer: Some(application.consumer),
+        ..UsageFilter::default()
+    })
+}
+
+/// A point for every step of the span, also where nothing happened.
+pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Vec<Point>> {
+    check(control, actor, &filter).await?;
+    let rows = sqlx::query!(
+        r#"select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as "at!", (status / 100)::smallint as "class!",
+                  requests, histogram from usage_buckets
+           where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint) and bucket < $2
+             and ($4::uuid is null or route_id = $4) and ($5::uuid is null or service_id = $5)
+             and ($6::uuid is null or consumer_id = $6) and ($7::uuid is null or credential_id = $7)"#,
+        span.from,
+        span.to,
+        span.step,
+        filter.route.map(|id| id.0),
+        filter.service.map(|id| id.0),
+        filter.consumer.map(|id| id.0),
+        filter.credential.map(|id| id.0),
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let mut sums: BTreeMap<i64, Sums> = BTreeMap::new();
+    for row in rows {
+        sums.entry(row.at)
+            .or_default()
+            .add(row.class, row.requests, &row.histogram);
+    }
+    let first = span.from.unix_timestamp().div_euclid(span.step) * span.step;
+    let moments = (0..)
+        .map(|index| first + index * span.step)
+        .take_while(|at| *at < span.to.unix_timestamp());
+    Ok(moments
+        .map(|at| sums.remove(&at).unwrap_or_default().point(at))
+        .collect())
+}
+
+/// Sums over the span.
+pub async fn summary(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Summary> {
+    check(control, actor, &filter).await?;
+    let rows = sqlx::query!(
+        r#"select status, reason, requests, latency_us, histogram from usage_buckets
+           where bucket >= $1 and bucket < $2
+             and ($3::uuid is null or route_id = $3) and ($4::uuid is null or service_id = $4)
+             and ($5::uuid is null or consumer_id = $5) and ($6::uuid is null or credential_id = $6)"#,
+        span.from,
+        span.to,
+        filter.route.map(|id| id.0),
+        filter.service.map(|id| id.0),
+        filter.consumer.map(|id| id.0),
+        filter.credential.map(|id| id.0),
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let (mut sums, mut latency_us) = (Sums::default(), 0_i64);
+    let (mut statuses, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    for row in rows {
+        sums.add(row.status / 100, row.requests, &row.histogram);
+        latency_us += row.latency_us;
+        *statuses.entry(u16::try_from(row.status).unwrap_or(0)).or_insert(0) += row.requests;
+        if !row.reason.is_empty() {
+            *reasons.entry(row.reason).or_insert(0) += row.requests;
+        }
+    }
+    let point = sums.point(0);
+    Ok(Summary {
+        requests: point.requests,
+        client_errors: point.client_errors,
+        server_errors: point.server_errors,
+        mean_ms: (point.requests > 0).then(|| as_float(latency_us) / 1_000.0 / as_float(point.requests)),
+        p50_ms: point.p50_ms,
+        p95_ms: point.p95_ms,
+        p99_ms: point.p99_ms,
+        statuses,
+        reasons,
+    })
+}
+
+/// The busiest, busiest first.
+pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit: usize) -> Result<Vec<Top>> {
+    authorize(actor, Resource::Usage, Action::Read)?;
+    let rows = sqlx::query!(
+        r#"select b.id as "id!", coalesce(r.name, s.name, c.name, '') as "name!", b.status as "status!",
+                  b.requests as "requests!", b.histogram as "histogram!"
+           from (select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as id,
+                        status, requests, histogram from usage_buckets where bucket >= $1 and bucket < $2) b
+           left join routes r on $3 = 'route' and r.id = b.id
+           left join services s on $3 = 'service' and s.id = b.id
+           left join consumers c on $3 = 'consumer' and c.id = b.id
+           where b.id <> '00000000-0000-0000-0000-000000000000'"#,
+        span.from,
+        span.to,
+        match by {
+            TopBy::Route => "route",
+            TopBy::Service => "service",
+            TopBy::Consumer => "consumer",
+        },
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let mut sums: BTreeMap<(Uuid, String), Sums> = BTreeMap::new();
+    for row in rows {
+        sums.entry((row.id, row.name))
+            .or_default()
+            .add(row.status / 100, row.requests, &row.histogram);
+    }
+    let mut top: Vec<Top> = sums
+        .into_iter()
+        .map(|((id, name), sums)| {
+            let point = sums.point(0);
+            let errors = point.client_errors + point.server_errors;
+            Top {
+                id,
+                name,
+                requests: point.requests,
+                errors,
+                p95_ms: point.p95_ms,
+            }
+        })
+        .collect();
+    top.sort_by_key(|top| std::cmp::Reverse(top.requests));
+    top.truncate(limit);
+    Ok(top)
+}
+
+/// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more.
+pub(crate) async fn roll_up(control: &Control) -> Result<u64> {
+    let now = control.now();
+    let until = now - FINE;
+    let mut transaction = control.pool().begin().await?;
+    // One at a time: two would add the same buckets to an hour twice.
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse_usage_roll_up'))")
+        .execute(&mut *transaction)
+        .await?;
+    let rolled = sqlx::query!(
+        r#"with oldest as (
+               select date_trunc('hour', min(bucket)) as hour from usage_buckets where seconds = $1 and bucket < $2
+           ), fine as (
+               delete from usage_buckets using oldest
+               where seconds = $1 and bucket >= oldest.hour and bucket < oldest.hour + make_interval(hours => $3)
+                 and bucket < date_trunc('hour', $2::timestamptz)
+               returning usage_buckets.*
+           ), hours as (
+               select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
+                      sum(requests)::bigint as requests, sum(latency_us)::bigint as latency_us,
+                      sum(upstream_us)::bigint as upstream_us
+               from fine group by 1, 2, 3, 4, 5, 6, 7
+           ), places as (
+               select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
+                      place, sum(value)::bigint as value
+               from fine, unnest(histogram) with ordinality as part(value, place) group by 1, 2, 3, 4, 5, 6, 7, 8
+           )
+           insert into usage_buckets (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
+                                      requests, latency_us, upstream_us, histogram)
+           select h.hour, 3600, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                  h.requests, h.latency_us, h.upstream_us, array_agg(p.value order by p.place)
+           from hours h join places p using (hour, route_id, service_id, consumer_id, credential_id, status, reason)
+           group by h.hour, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                    h.requests, h.latency_us, h.upstream_us
+           on conflict (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason) do update set
+               requests = usage_buckets.requests + excluded.requests,
+               latency_us = usage_buckets.latency_us + excluded.latency_us,
+               upstream_us = usage_buckets.upstream_us + excluded.upstream_us,
+               histogram = (select array_agg(mine + theirs order by place)
+                            from unnest(usage_buckets.histogram, excluded.histogram)
+                                 with ordinality as pairs(mine, theirs, place))"#,
+        i32::try_from(BUCKET_SECONDS).unwrap_or(i32::MAX),
+        until,
+        i32::try_from(HOURS_AT_ONCE).unwrap_or(i32::MAX),
+    )
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    sqlx::query!("delete from usage_buckets where bucket < $1", now - KEPT)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query!("delete from usage_batches where received_at < $1", now - FINE)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(rolled)
+}
+
+/// Sums of buckets.
+#[derive(Default)]
+struct Sums {
+    requests: i64,
+    client_errors: i64,
+    server_errors: i64,
+    histogram: [u64; LATENCY_BUCKETS],
+}
+
+impl Sums {
+    fn add(&mut self, class: i16, requests: i64, histogram: &[i64]) {
+        self.requests += requests;
+        match class {
+            4 => self.client_errors += requests,
+            5.. => self.server_errors += requests,
+            _ => {}
+        }
+        for (sum, value) in self.histogram.iter_mut().zip(histogram) {
+            *sum += u64::try_from(*value).unwrap_or(0);
+        }
+    }
+
+    fn point(&self, at: i64) -> Point {
+        Point {
+            at: Timestamp::from_unix_timestamp(at).unwrap_or(Timestamp::UNIX_EPOCH),
+            requests: self.requests,
+            client_errors: self.client_errors,
+            server_errors: self.server_errors,
+            p50_ms: quantile_ms(&self.histogram, 0.5),
+            p95_ms: quantile_ms(&self.histogram, 0.95),
+            p99_ms: quantile_ms(&self.histogram, 0.99),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
+fn as_float(value: i64) -> f64 {
+    value as f64
+}
