@@ -105,6 +105,7 @@ async fn serve(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header((header::ETAG, tag.clone()));
     if request
