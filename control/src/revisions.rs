@@ -1,5 +1,7 @@
 //! Revisions: the history of configuration, each with what it changed.
 
+use std::collections::HashMap;
+
 use model::Kind;
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
@@ -41,6 +43,20 @@ pub struct RevisionDetail {
     /// The objects it changed, in order.
     pub changes: Vec<ChangeRecord>,
 }
+
+/// What differs between the configuration after one revision and after another.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Difference {
+    /// The one revision.
+    pub from: i64,
+    /// The other one.
+    pub to: i64,
+    /// Every object that differs, once: before is after the one revision, after is after the other.
+    pub changes: Vec<ChangeRecord>,
+}
+
+/// The most changes that lie between two revisions which are compared.
+const MAX_COMPARED: usize = 10_000;
 
 /// The revision that is current.
 pub async fn head(control: &Control) -> Result<i64> {
@@ -117,4 +133,80 @@ pub async fn get(control: &Control, actor: &Actor, number: i64) -> Result<Revisi
         .filter_map(|row| record(row.kind, row.object_id, row.object_name, row.before, row.after))
         .collect();
     Ok(RevisionDetail { revision, changes })
+}
+
+/// What differs between the configuration after revision `from` and after revision `to`; 0 is the empty one.
+pub async fn diff(control: &Control, actor: &Actor, from: i64, to: i64) -> Result<Difference> {
+    authorize(actor, Resource::Revisions, Action::Read)?;
+    let newest = head(control).await?;
+    if let Some(number) = [from, to].into_iter().find(|number| !(0..=newest).contains(number)) {
+        return Err(Error::Conflict(format!("there is no revision {number}; the newest is {newest}")));
+    }
+    let rows = sqlx::query!(
+        "select kind, object_id, object_name, before, after from revision_changes
+         where revision > $1 and revision <= $2 order by revision, ordinal limit $3",
+        from.min(to),
+        from.max(to),
+        i64::try_from(MAX_COMPARED + 1).unwrap_or(i64::MAX),
+    )
+    .fetch_all(control.pool())
+    .await?;
+    if rows.len() > MAX_COMPARED {
+        let message = format!("more than {MAX_COMPARED} changes lie between the two; compare revisions that are nearer");
+        return Err(Error::Conflict(message));
+    }
+    let records = rows.into_iter().filter_map(|row| {
+        let kind = Kind::parse(&row.kind)?;
+        Some(ChangeRecord { kind, id: row.object_id, name: row.object_name, before: row.before, after: row.after })
+    });
+    let mut changes = condense(records);
+    if from > to {
+        changes.iter_mut().for_each(|record| std::mem::swap(&mut record.before, &mut record.after));
+    }
+    Ok(Difference { from, to, changes })
+}
+
+/// One record for every object: what it was before the first change and after the last, if that differs.
+fn condense(records: impl Iterator<Item = ChangeRecord>) -> Vec<ChangeRecord> {
+    let mut places = HashMap::new();
+    let mut condensed: Vec<ChangeRecord> = Vec::new();
+    for record in records {
+        match places.get(&(record.kind, record.id)) {
+            Some(place) => {
+                let first: &mut ChangeRecord = &mut condensed[*place];
+                first.name = record.name;
+                first.after = record.after;
+            }
+            None => {
+                places.insert((record.kind, record.id), condensed.len());
+                condensed.push(record);
+            }
+        }
+    }
+    condensed.retain(|record| record.before != record.after);
+    condensed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn record(id: u128, before: Option<i32>, after: Option<i32>) -> ChangeRecord {
+        let state = |number: Option<i32>| number.map(|number| json!({"n": number}));
+        let (before, after) = (state(before), state(after));
+        ChangeRecord { kind: Kind::Service, id: Uuid::from_u128(id), name: "a".to_owned(), before, after }
+    }
+
+    #[test]
+    fn several_changes_of_one_object_are_one_difference() {
+        let between = [record(1, None, Some(1)), record(2, Some(7), Some(8)), record(1, Some(1), Some(2))];
+        assert_eq!(condense(between.into_iter()), [record(1, None, Some(2)), record(2, Some(7), Some(8))]);
+    }
+
+    #[test]
+    fn what_came_and_went_is_no_difference() {
+        let between = [record(1, None, Some(1)), record(1, Some(1), None), record(2, Some(1), Some(2)), record(2, Some(2), Some(1))];
+        assert_eq!(condense(between.into_iter()), []);
+    }
 }
