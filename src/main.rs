@@ -1,1 +1,28 @@
-fn main() {}
+//! Gatehouse: gateway, console, portal and API in one program.
+
+mod cli;
+mod data_plane;
+mod demo;
+mod logging;
+mod program;
+mod secret;
+mod servers;
+mod settings;
+mod signals;
+mod storage;
+mod terminal;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -108,6 +108,14 @@ impl ListQuery {
         }
     }
 
+    /// As much as a page may hold.
+    pub fn all() -> Self {
+        Self {
+            limit: MAX_LIMIT,
+            ..Self::default()
+        }
+    }
+
     /// A search for a part of a name.
     pub fn search(text: impl Into<String>) -> Self {
         Self {

@@ -1,8 +1,17 @@
 //! The developer portal.
 
+mod account;
+mod apis;
+mod applications;
+mod keys;
+mod session;
+mod subscribe;
+
 use actix_web::middleware::from_fn;
 use actix_web::web;
+use control::Error;
 use control::accounts::AccountKind;
+use model::{Code, Errors};
 
 use crate::error::PageError;
 use crate::{assets, security, visit};
@@ -15,6 +24,21 @@ pub fn configure(config: &mut web::ServiceConfig) {
             visit::identify(AccountKind::Developer, request, next)
         }))
         .wrap(from_fn(security::guard))
+        .configure(session::configure)
+        .configure(apis::configure)
+        .configure(subscribe::configure)
+        .configure(applications::configure)
+        .configure(keys::configure)
+        .configure(account::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
     config.service(pages);
+}
+
+/// What a form can show beside its fields or above them; everything else is a page of its own.
+fn form_errors(error: Error) -> Result<Errors, PageError> {
+    match error {
+        Error::Invalid(errors) => Ok(errors),
+        Error::Conflict(message) => Ok(Errors::one("", Code::Conflict, message)),
+        other => Err(other.into()),
+    }
 }

@@ -1,0 +1,73 @@
+//! The command line: one file per subcommand.
+
+mod admin;
+mod demo;
+mod healthcheck;
+mod migrate;
+mod serve;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::logging;
+use crate::settings::LogSettings;
+
+/// A managed API gateway: data plane, admin console and developer portal in one program.
+///
+/// Every option is also a variable of the environment, as its help says.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, max_term_width = 120)]
+struct Cli {
+    #[command(flatten)]
+    log: LogSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything: console, API, portal and one gateway.
+    Serve(serve::Serve),
+    /// Run console, API and portal; gateways run elsewhere.
+    Control(serve::ControlOnly),
+    /// Run one gateway.
+    Gateway(serve::GatewayOnly),
+    /// Bring the database to this program's schema, then end.
+    Migrate(migrate::Migrate),
+    /// Manage administrators.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Run the demo shop alone.
+    Demo(demo::Demo),
+    /// Ask a running gateway whether it is ready; ends with 0 when it is.
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> Result<()> {
+    let cli = Cli::parse();
+    logging::start(&cli.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(command) => command.run().await,
+            Command::Control(command) => command.run().await,
+            Command::Gateway(command) => command.run().await,
+            Command::Migrate(command) => command.run().await,
+            Command::Admin(command) => command.run().await,
+            Command::Demo(command) => command.run().await,
+            Command::Healthcheck(command) => command.run().await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

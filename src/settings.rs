@@ -1,0 +1,154 @@
+//! What a deployment decides: options on the command line, each also a variable of the environment.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use url::Url;
+
+/// Where state and secrets are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "State")]
+pub(crate) struct StateSettings {
+    /// Postgres, as `postgres://user:password@host:port/database`. Without it Gatehouse brings up its own in the data
+    /// directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// The directory for the embedded Postgres, the secret and the gateway's copy of its configuration.
+    #[arg(long, env = "GATEHOUSE_DATA_DIR", default_value = "data", value_name = "PATH")]
+    pub(crate) data_dir: PathBuf,
+    /// The secret under which keys are hashed: 64 hexadecimal digits, the same for control and every gateway. Without it
+    /// one is made and kept in the data directory.
+    #[arg(long, env = "GATEHOUSE_SECRET", hide_env_values = true, value_name = "HEX")]
+    pub(crate) secret: Option<String>,
+}
+
+/// The faces for people and automation.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Console, API and portal")]
+pub(crate) struct ControlSettings {
+    /// Where the console and the REST API listen.
+    #[arg(long, env = "GATEHOUSE_ADMIN_LISTEN", default_value = "127.0.0.1:8001", value_name = "ADDRESS")]
+    pub(crate) admin_listen: SocketAddr,
+    /// Where the developer portal listens.
+    #[arg(long, env = "GATEHOUSE_PORTAL_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
+    pub(crate) portal_listen: SocketAddr,
+    /// How browsers reach the console; default is http on localhost with the console's port. Anything but http on a
+    /// loopback address gets `__Host-` cookies, which need https.
+    #[arg(long, env = "GATEHOUSE_CONSOLE_URL", value_name = "URL")]
+    pub(crate) console_url: Option<Url>,
+    /// How browsers reach the portal; default is http on localhost with the portal's port.
+    #[arg(long, env = "GATEHOUSE_PORTAL_URL", value_name = "URL")]
+    pub(crate) portal_url: Option<Url>,
+    /// How clients reach the gateway; shown in the portal.
+    #[arg(long, env = "GATEHOUSE_PROXY_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    pub(crate) proxy_url: Url,
+    /// The first part of every generated key: 2 to 8 lower-case letters or digits.
+    #[arg(long, env = "GATEHOUSE_KEY_BRAND", default_value = "gh", value_name = "WORD", value_parser = key_brand)]
+    pub(crate) key_brand: String,
+    /// Mail server, as `smtps://user:password@host:465` or `smtp://host:587` (STARTTLS). Without it mails are kept and
+    /// shown in the console and the terminal.
+    #[arg(long, env = "GATEHOUSE_SMTP_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) smtp_url: Option<String>,
+    /// From whom mails come.
+    #[arg(long, env = "GATEHOUSE_MAIL_FROM", default_value = "Gatehouse <gatehouse@localhost>", value_name = "MAILBOX")]
+    pub(crate) mail_from: String,
+}
+
+/// The data plane.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Gateway")]
+pub(crate) struct GatewaySettings {
+    /// Where clients connect; several are separated by commas.
+    #[arg(
+        long,
+        env = "GATEHOUSE_PROXY_LISTEN",
+        default_value = "0.0.0.0:8000",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) proxy_listen: Vec<SocketAddr>,
+    /// Where `/livez`, `/readyz` and `/metrics` are answered.
+    #[arg(long, env = "GATEHOUSE_STATUS_LISTEN", default_value = "127.0.0.1:8100", value_name = "ADDRESS")]
+    pub(crate) status_listen: SocketAddr,
+    /// What this gateway is called in the console; default is the machine's name.
+    #[arg(long, env = "GATEHOUSE_GATEWAY_NAME", value_name = "NAME")]
+    pub(crate) gateway_name: Option<String>,
+    /// Proxies whose `X-Forwarded-*` headers are believed, as networks (CIDR) separated by commas; default none.
+    #[arg(long, env = "GATEHOUSE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// How long requests in flight may go on after a stop, in seconds.
+    #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) drain_seconds: u64,
+    /// Worker threads; default one per processor.
+    #[arg(long, env = "GATEHOUSE_THREADS", value_name = "COUNT")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// The demo shop.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Demo")]
+pub(crate) struct DemoSettings {
+    /// Where the demo shop listens; several are separated by commas.
+    #[arg(
+        long = "listen",
+        id = "demo_listen",
+        env = "GATEHOUSE_DEMO_LISTEN",
+        default_value = "127.0.0.1:8090,127.0.0.1:8091",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) listen: Vec<SocketAddr>,
+}
+
+/// What the program writes about itself.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogSettings {
+    /// Which messages: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by part of the program.
+    #[arg(long, env = "GATEHOUSE_LOG", default_value = "info", value_name = "FILTER", global = true)]
+    pub(crate) log: String,
+    /// How they look.
+    #[arg(long, env = "GATEHOUSE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn key_brand(text: &str) -> Result<String, String> {
+    let fits = (2..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err("must be 2 to 8 lower-case letters or digits".to_owned()) }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| format!("`{text}` is neither a network like 10.0.0.0/8 nor an address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_brand_is_short_and_plain() {
+        assert!(key_brand("gh").is_ok() && key_brand("acme2").is_ok());
+        for wrong in ["g", "Gatehouse", "a_b", "waytoolong"] {
+            assert!(key_brand(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_address_is_a_network_too() {
+        assert_eq!(network("10.0.0.1").map(|network| network.to_string()), Ok("10.0.0.1/32".to_owned()));
+        assert!(network("10.0.0.0/40").is_err());
+    }
+}

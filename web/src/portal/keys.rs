@@ -1,0 +1,189 @@
+//! Keys: made, shown once, rotated, revoked.
+
+use actix_web::web;
+use askama::Template;
+use control::credentials::Issued;
+use control::gateways::{self, WaitFor};
+use control::{ListQuery, Mode, applications, keys, offers, subscriptions};
+use model::application::Application;
+use model::credential::RotationGrace;
+use model::id::{ApplicationId, CredentialId};
+use model::subscription::SubscriptionState;
+
+use super::form_errors;
+use crate::{Choice, Fields, Form, PageResult, PortalAccount, PortalArea, PortalPage, urls};
+
+/// How long the page with a new key waits for the gateways to know it.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config
+        .route("/apps/{id}/keys/new", web::get().to(new))
+        .route("/apps/{id}/keys/new", web::post().to(issue))
+        .route("/apps/{id}/keys/{key}/rotate", web::get().to(ask_rotate))
+        .route("/apps/{id}/keys/{key}/rotate", web::post().to(rotate))
+        .route("/apps/{id}/keys/{key}/revoke", web::get().to(ask_revoke))
+        .route("/apps/{id}/keys/{key}/revoke", web::post().to(revoke));
+}
+
+#[derive(Template)]
+#[template(path = "portal/apps/key_form.html")]
+struct FormPage {
+    page: PortalPage,
+    application: Application,
+    fields: Fields,
+    /// The key that is replaced.
+    replaced: Option<CredentialId>,
+}
+
+#[derive(Template)]
+#[template(path = "portal/apps/key.html")]
+struct KeyPage {
+    page: PortalPage,
+    application: Application,
+    secret: String,
+    curl: String,
+    /// Whether a subscription lets the key call something.
+    opens: bool,
+    /// Whether an administrator has still to approve it.
+    pending: bool,
+    live: bool,
+}
+
+#[derive(Template)]
+#[template(path = "portal/apps/ask.html")]
+struct AskPage {
+    page: PortalPage,
+    action: String,
+    title: String,
+    text: &'static str,
+    danger: &'static str,
+    back: String,
+    typed: String,
+}
+
+async fn form_page(
+    account: &PortalAccount,
+    id: ApplicationId,
+    replaced: Option<CredentialId>,
+    fields: Fields,
+) -> Result<FormPage, crate::PageError> {
+    let application = applications::get(account.control(), account.actor(), id).await?;
+    let title = if replaced.is_some() { "Rotate a key" } else { "New key" };
+    Ok(FormPage { page: account.page(title, PortalArea::Applications), application, fields, replaced })
+}
+
+async fn new(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResult {
+    let page = form_page(&account, *id, None, Fields::empty()).await?;
+    account.html(&page)
+}
+
+async fn issue(account: PortalAccount, id: web::Path<ApplicationId>, form: Form) -> PageResult {
+    let (id, submission) = (*id, form.submission());
+    let written = account
+        .control()
+        .write(account.actor(), Mode::Commit, async |change| keys::issue(change, id, submission).await)
+        .await;
+    match written {
+        Ok(written) => shown(&account, id, &written.value, written.revision).await,
+        Err(error) => {
+            let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
+            let page = form_page(&account, id, None, fields).await?;
+            account.invalid(&page)
+        }
+    }
+}
+
+/// The page with a new key: the only time that it is readable.
+pub(super) async fn shown(
+    account: &PortalAccount,
+    id: ApplicationId,
+    issued: &Issued,
+    revision: Option<i64>,
+) -> PageResult {
+    let (control, actor) = (account.control(), account.actor());
+    let application = applications::get(control, actor, id).await?;
+    let all = ListQuery::all().with("application", id);
+    let subscriptions = subscriptions::list(control, actor, &all).await?.items;
+    let of = |state| subscriptions.iter().find(|named| named.subscription.state == state);
+    let mut curl = String::new();
+    if let Some(approved) = of(SubscriptionState::Approved) {
+        let apis = offers::apis_of_product(control, approved.subscription.product).await?;
+        let call = apis.first().map(super::apis::first_call).unwrap_or_default();
+        curl = call.replace("YOUR_KEY", issued.secret.expose());
+    }
+    let behind = match revision {
+        Some(revision) => gateways::wait(control, revision, WaitFor::All, PATIENCE).await?.len(),
+        None => 0,
+    };
+    account.html(&KeyPage {
+        page: account.page("Your new key", PortalArea::Applications),
+        application,
+        secret: issued.secret.expose().to_owned(),
+        opens: !curl.is_empty(),
+        curl,
+        pending: of(SubscriptionState::Pending).is_some(),
+        live: behind == 0,
+    })
+}
+
+async fn ask_rotate(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>) -> PageResult {
+    let page = form_page(&account, path.0, Some(path.1), Fields::empty()).await?;
+    account.html(&page)
+}
+
+async fn rotate(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>, form: Form) -> PageResult {
+    let (id, key) = *path;
+    let grace = RotationGrace::parse(form.text("grace")).unwrap_or(RotationGrace::OneDay);
+    let written = account
+        .control()
+        .write(account.actor(), Mode::Commit, async |change| keys::rotate(change, id, key, grace).await)
+        .await;
+    match written {
+        Ok(written) => shown(&account, id, &written.value, written.revision).await,
+        Err(error) => {
+            let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
+            let page = form_page(&account, id, Some(key), fields).await?;
+            account.invalid(&page)
+        }
+    }
+}
+
+async fn ask_revoke(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>) -> PageResult {
+    let (id, key) = *path;
+    let back = urls::portal::application(id);
+    account.html(&AskPage {
+        page: account.page("Revoke a key", PortalArea::Applications),
+        action: format!("{back}/keys/{key}/revoke"),
+        title: "Revoke this key?".to_owned(),
+        text: "Requests with it are refused at once and for good. Programs that use it stop working.",
+        danger: "Revoke key",
+        back,
+        typed: String::new(),
+    })
+}
+
+async fn revoke(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>, _form: Form) -> PageResult {
+    let (id, key) = *path;
+    let written = account
+        .control()
+        .write(account.actor(), Mode::Commit, async |change| keys::revoke(change, id, key).await)
+        .await?;
+    account.saved(&written, "Key revoked", urls::portal::application(id)).await
+}
+
+impl FormPage {
+    fn graces() -> Vec<Choice> {
+        let label = |grace: RotationGrace| match grace {
+            RotationGrace::Now => "It stops at once",
+            RotationGrace::OneHour => "It works for one hour more",
+            RotationGrace::OneDay => "It works for one day more",
+            RotationGrace::OneWeek => "It works for one week more",
+        };
+        RotationGrace::ALL.into_iter().rev().map(|grace| Choice::new(grace.as_str(), label(grace))).collect()
+    }
+
+    fn environments() -> Vec<Choice> {
+        vec![Choice::new("live", "Live: for real traffic"), Choice::new("test", "Test: for trying things")]
+    }
+}
