@@ -36,5 +36,9 @@ pub(crate) fn config(
 fn machine() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { "gateway".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "gateway".to_owned()
+    } else {
+        name.to_owned()
+    }
 }

@@ -16,7 +16,9 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
         .add_directive("pingora_proxy=error".parse()?)
         .add_directive("actix_server=warn".parse()?)
         .add_directive("sqlx=warn".parse()?);
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match settings.log_format {
         LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).init(),
         LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).compact().init(),

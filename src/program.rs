@@ -53,7 +53,13 @@ impl Program {
         let gateway = match &self.gateway {
             Some(settings) => {
                 let brand = self.control.as_ref().map_or("gh", |control| control.key_brand.as_str());
-                Some(gateway::Gateway::start(data_plane::config(settings, &self.state, &storage.url, secret, brand))?)
+                Some(gateway::Gateway::start(data_plane::config(
+                    settings,
+                    &self.state,
+                    &storage.url,
+                    secret,
+                    brand,
+                ))?)
             }
             None => None,
         };
@@ -117,8 +123,14 @@ impl People {
         let plain = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
         let deployment = Settings {
             key_brand: settings.key_brand.clone(),
-            console_url: settings.console_url.as_ref().map_or_else(|| local(admin.address()), plain),
-            portal_url: settings.portal_url.as_ref().map_or_else(|| local(portal.address()), plain),
+            console_url: settings
+                .console_url
+                .as_ref()
+                .map_or_else(|| local(admin.address()), plain),
+            portal_url: settings
+                .portal_url
+                .as_ref()
+                .map_or_else(|| local(portal.address()), plain),
             proxy_url: plain(&settings.proxy_url),
         };
         let control = Control::new(pool.clone(), Arc::new(SystemClock), Secrets::new(secret), deployment);
@@ -141,7 +153,9 @@ impl People {
 /// Without a mail server the person at the terminal gets to see mails.
 fn transport(settings: &ControlSettings) -> Result<Transport> {
     match &settings.smtp_url {
-        Some(url) => Transport::smtp(url, &settings.mail_from).map_err(|error| anyhow!("GATEHOUSE_SMTP_URL is wrong: {error}")),
+        Some(url) => {
+            Transport::smtp(url, &settings.mail_from).map_err(|error| anyhow!("GATEHOUSE_SMTP_URL is wrong: {error}"))
+        }
         None => Ok(Transport::keep(|mail| {
             terminal::heading(&format!("Mail to {}: {}", mail.mail.recipient, mail.mail.subject));
             terminal::say(&mail.body);
@@ -158,12 +172,17 @@ struct Tasks {
 
 impl Tasks {
     fn new() -> Self {
-        Self { running: JoinSet::new(), servers: Vec::new(), stopping: watch::channel(false).0 }
+        Self {
+            running: JoinSet::new(),
+            servers: Vec::new(),
+            stopping: watch::channel(false).0,
+        }
     }
 
     fn serve(&mut self, server: Server) {
         self.servers.push(server.handle());
-        self.running.spawn(async move { server.await.context("a server failed") });
+        self.running
+            .spawn(async move { server.await.context("a server failed") });
     }
 
     fn spawn(&mut self, task: impl Future<Output = Result<()>> + Send + 'static) {

@@ -46,7 +46,9 @@ fn parse(text: &str) -> Result<[u8; 32]> {
     }
     for (index, byte) in bytes.iter_mut().enumerate() {
         let digits = &text[index * 2..index * 2 + 2];
-        *byte = u8::from_str_radix(digits, 16).ok().context("it must be 64 hexadecimal digits")?;
+        *byte = u8::from_str_radix(digits, 16)
+            .ok()
+            .context("it must be 64 hexadecimal digits")?;
     }
     Ok(bytes)
 }

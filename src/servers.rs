@@ -26,19 +26,31 @@ pub(crate) struct Face {
 impl Face {
     /// Binds the console and the API to their address.
     pub(crate) fn admin(settings: &ControlSettings) -> Result<Self> {
-        Self::listen(settings.admin_listen, ("console", "GATEHOUSE_ADMIN_LISTEN"), configure_admin)
+        Self::listen(
+            settings.admin_listen,
+            ("console", "GATEHOUSE_ADMIN_LISTEN"),
+            configure_admin,
+        )
     }
 
     /// Binds the portal to its address.
     pub(crate) fn portal(settings: &ControlSettings) -> Result<Self> {
-        Self::listen(settings.portal_listen, ("portal", "GATEHOUSE_PORTAL_LISTEN"), web::portal::configure)
+        Self::listen(
+            settings.portal_listen,
+            ("portal", "GATEHOUSE_PORTAL_LISTEN"),
+            web::portal::configure,
+        )
     }
 
     fn listen(address: SocketAddr, (what, setting): (&str, &str), configure: fn(&mut ServiceConfig)) -> Result<Self> {
         let failed = || format!("the {what} cannot listen on {address}, set by {setting}");
         let listener = TcpListener::bind(address).with_context(failed)?;
         let address = listener.local_addr().with_context(failed)?;
-        Ok(Self { listener, address, configure })
+        Ok(Self {
+            listener,
+            address,
+            configure,
+        })
     }
 
     /// Where it listens.

@@ -29,10 +29,20 @@ pub(crate) struct StateSettings {
 #[command(next_help_heading = "Console, API and portal")]
 pub(crate) struct ControlSettings {
     /// Where the console and the REST API listen.
-    #[arg(long, env = "GATEHOUSE_ADMIN_LISTEN", default_value = "127.0.0.1:8001", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_ADMIN_LISTEN",
+        default_value = "127.0.0.1:8001",
+        value_name = "ADDRESS"
+    )]
     pub(crate) admin_listen: SocketAddr,
     /// Where the developer portal listens.
-    #[arg(long, env = "GATEHOUSE_PORTAL_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_PORTAL_LISTEN",
+        default_value = "127.0.0.1:8002",
+        value_name = "ADDRESS"
+    )]
     pub(crate) portal_listen: SocketAddr,
     /// How browsers reach the console; default is http on localhost with the console's port. Anything but http on a
     /// loopback address gets `__Host-` cookies, which need https.
@@ -42,7 +52,12 @@ pub(crate) struct ControlSettings {
     #[arg(long, env = "GATEHOUSE_PORTAL_URL", value_name = "URL")]
     pub(crate) portal_url: Option<Url>,
     /// How clients reach the gateway; shown in the portal.
-    #[arg(long, env = "GATEHOUSE_PROXY_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_PROXY_URL",
+        default_value = "http://localhost:8000",
+        value_name = "URL"
+    )]
     pub(crate) proxy_url: Url,
     /// The first part of every generated key: 2 to 8 lower-case letters or digits.
     #[arg(long, env = "GATEHOUSE_KEY_BRAND", default_value = "gh", value_name = "WORD", value_parser = key_brand)]
@@ -52,7 +67,12 @@ pub(crate) struct ControlSettings {
     #[arg(long, env = "GATEHOUSE_SMTP_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) smtp_url: Option<String>,
     /// From whom mails come.
-    #[arg(long, env = "GATEHOUSE_MAIL_FROM", default_value = "Gatehouse <gatehouse@localhost>", value_name = "MAILBOX")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_MAIL_FROM",
+        default_value = "Gatehouse <gatehouse@localhost>",
+        value_name = "MAILBOX"
+    )]
     pub(crate) mail_from: String,
 }
 
@@ -70,7 +90,12 @@ pub(crate) struct GatewaySettings {
     )]
     pub(crate) proxy_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
-    #[arg(long, env = "GATEHOUSE_STATUS_LISTEN", default_value = "127.0.0.1:8100", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_STATUS_LISTEN",
+        default_value = "127.0.0.1:8100",
+        value_name = "ADDRESS"
+    )]
     pub(crate) status_listen: SocketAddr,
     /// What this gateway is called in the console; default is the machine's name.
     #[arg(long, env = "GATEHOUSE_GATEWAY_NAME", value_name = "NAME")]
@@ -107,7 +132,13 @@ pub(crate) struct DemoSettings {
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogSettings {
     /// Which messages: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by part of the program.
-    #[arg(long, env = "GATEHOUSE_LOG", default_value = "info", value_name = "FILTER", global = true)]
+    #[arg(
+        long,
+        env = "GATEHOUSE_LOG",
+        default_value = "info",
+        value_name = "FILTER",
+        global = true
+    )]
     pub(crate) log: String,
     /// How they look.
     #[arg(long, env = "GATEHOUSE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true)]
@@ -124,13 +155,22 @@ pub(crate) enum LogFormat {
 }
 
 fn key_brand(text: &str) -> Result<String, String> {
-    let fits = (2..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if fits { Ok(text.to_owned()) } else { Err("must be 2 to 8 lower-case letters or digits".to_owned()) }
+    let fits = (2..=8).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 2 to 8 lower-case letters or digits".to_owned())
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     network.map_err(|_| format!("`{text}` is neither a network like 10.0.0.0/8 nor an address"))
 }
 
@@ -148,7 +188,10 @@ mod tests {
 
     #[test]
     fn one_address_is_a_network_too() {
-        assert_eq!(network("10.0.0.1").map(|network| network.to_string()), Ok("10.0.0.1/32".to_owned()));
+        assert_eq!(
+            network("10.0.0.1").map(|network| network.to_string()),
+            Ok("10.0.0.1/32".to_owned())
+        );
         assert!(network("10.0.0.0/40").is_err());
     }
 }

@@ -26,20 +26,36 @@ impl Storage {
     /// Finds the database, and brings up an embedded one when none is given.
     pub(crate) async fn open(settings: &StateSettings) -> Result<Self> {
         if let Some(url) = &settings.database_url {
-            return Ok(Self { url: url.clone(), server: None });
+            return Ok(Self {
+                url: url.clone(),
+                server: None,
+            });
         }
         let directory = settings.data_dir.join("postgres");
-        let server = database::Server::start(&directory).await.context("the embedded Postgres did not start")?;
+        let server = database::Server::start(&directory)
+            .await
+            .context("the embedded Postgres did not start")?;
         terminal::good(&format!("Postgres is up, its data is in {}", directory.display()));
-        Ok(Self { url: server.url().to_owned(), server: Some(server) })
+        Ok(Self {
+            url: server.url().to_owned(),
+            server: Some(server),
+        })
     }
 
     /// Connections to it; the first one is made at once, so that a wrong URL is known now.
     pub(crate) async fn connect(&self) -> Result<PgPool> {
-        let options: PgConnectOptions = self.url.parse().map_err(|error| anyhow!("DATABASE_URL is no database URL: {error}"))?;
+        let options: PgConnectOptions = self
+            .url
+            .parse()
+            .map_err(|error| anyhow!("DATABASE_URL is no database URL: {error}"))?;
         let place = format!("{}:{}", options.get_host(), options.get_port());
-        let options = options.application_name("gatehouse").log_statements(log::LevelFilter::Trace);
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT).connect_with(options);
+        let options = options
+            .application_name("gatehouse")
+            .log_statements(log::LevelFilter::Trace);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT)
+            .connect_with(options);
         match tokio::time::timeout(CONNECT * 2, pool).await {
             Ok(Ok(pool)) => Ok(pool),
             Ok(Err(error)) => Err(error).with_context(|| format!("cannot use the database of DATABASE_URL at {place}")),
@@ -70,10 +86,14 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<()> {
 }
 
 async fn applied(pool: &PgPool) -> sqlx::Result<i64> {
-    let table: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text").fetch_one(pool).await?;
+    let table: Option<String> = sqlx::query_scalar("select to_regclass('_sqlx_migrations')::text")
+        .fetch_one(pool)
+        .await?;
     if table.is_none() {
         return Ok(0);
     }
-    let version: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations").fetch_one(pool).await?;
+    let version: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations")
+        .fetch_one(pool)
+        .await?;
     Ok(version.unwrap_or(0))
 }

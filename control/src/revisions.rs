@@ -140,7 +140,9 @@ pub async fn diff(control: &Control, actor: &Actor, from: i64, to: i64) -> Resul
     authorize(actor, Resource::Revisions, Action::Read)?;
     let newest = head(control).await?;
     if let Some(number) = [from, to].into_iter().find(|number| !(0..=newest).contains(number)) {
-        return Err(Error::Conflict(format!("there is no revision {number}; the newest is {newest}")));
+        return Err(Error::Conflict(format!(
+            "there is no revision {number}; the newest is {newest}"
+        )));
     }
     let rows = sqlx::query!(
         "select kind, object_id, object_name, before, after from revision_changes
@@ -152,16 +154,25 @@ pub async fn diff(control: &Control, actor: &Actor, from: i64, to: i64) -> Resul
     .fetch_all(control.pool())
     .await?;
     if rows.len() > MAX_COMPARED {
-        let message = format!("more than {MAX_COMPARED} changes lie between the two; compare revisions that are nearer");
+        let message =
+            format!("more than {MAX_COMPARED} changes lie between the two; compare revisions that are nearer");
         return Err(Error::Conflict(message));
     }
     let records = rows.into_iter().filter_map(|row| {
         let kind = Kind::parse(&row.kind)?;
-        Some(ChangeRecord { kind, id: row.object_id, name: row.object_name, before: row.before, after: row.after })
+        Some(ChangeRecord {
+            kind,
+            id: row.object_id,
+            name: row.object_name,
+            before: row.before,
+            after: row.after,
+        })
     });
     let mut changes = condense(records);
     if from > to {
-        changes.iter_mut().for_each(|record| std::mem::swap(&mut record.before, &mut record.after));
+        changes
+            .iter_mut()
+            .for_each(|record| std::mem::swap(&mut record.before, &mut record.after));
     }
     Ok(Difference { from, to, changes })
 }
@@ -195,18 +206,36 @@ mod tests {
     fn record(id: u128, before: Option<i32>, after: Option<i32>) -> ChangeRecord {
         let state = |number: Option<i32>| number.map(|number| json!({"n": number}));
         let (before, after) = (state(before), state(after));
-        ChangeRecord { kind: Kind::Service, id: Uuid::from_u128(id), name: "a".to_owned(), before, after }
+        ChangeRecord {
+            kind: Kind::Service,
+            id: Uuid::from_u128(id),
+            name: "a".to_owned(),
+            before,
+            after,
+        }
     }
 
     #[test]
     fn several_changes_of_one_object_are_one_difference() {
-        let between = [record(1, None, Some(1)), record(2, Some(7), Some(8)), record(1, Some(1), Some(2))];
-        assert_eq!(condense(between.into_iter()), [record(1, None, Some(2)), record(2, Some(7), Some(8))]);
+        let between = [
+            record(1, None, Some(1)),
+            record(2, Some(7), Some(8)),
+            record(1, Some(1), Some(2)),
+        ];
+        assert_eq!(
+            condense(between.into_iter()),
+            [record(1, None, Some(2)), record(2, Some(7), Some(8))]
+        );
     }
 
     #[test]
     fn what_came_and_went_is_no_difference() {
-        let between = [record(1, None, Some(1)), record(1, Some(1), None), record(2, Some(1), Some(2)), record(2, Some(2), Some(1))];
+        let between = [
+            record(1, None, Some(1)),
+            record(1, Some(1), None),
+            record(2, Some(1), Some(2)),
+            record(2, Some(2), Some(1)),
+        ];
         assert_eq!(condense(between.into_iter()), []);
     }
 }

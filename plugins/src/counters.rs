@@ -246,16 +246,17 @@ mod tests {
     #[test]
     fn a_flood_of_new_callers_does_not_free_one_that_used_up_its_allowance() {
         let counters = Counters::with_shard_capacity(100);
-        let greedy = (key(u128::MAX, 3_600), Quota::new(10, 3_600));
+        let quota = Quota::new(10, 3_600);
+        let greedy: Vec<_> = (0..200).map(|nth| [(key(u128::MAX - nth, 3_600), quota)]).collect();
         let now = Moment::at(1_000_000_000);
-        for _ in 0..10 {
-            counters.decide(&[greedy], now);
+        for caller in greedy.iter().cycle().take(200 * 10) {
+            counters.decide(caller, now);
         }
         for subject in 0..SHARDS as u128 * 1_000 {
-            counters.decide(&[(key(subject, 3_600), Quota::new(10, 3_600))], now);
+            counters.decide(&[(key(subject, 3_600), quota)], now);
         }
         assert!(counters.evicted() > 0);
-        assert!(!counters.decide(&[greedy], now)[0].admitted);
+        assert!(greedy.iter().all(|caller| !counters.decide(caller, now)[0].admitted));
     }
 
     #[test]

@@ -93,6 +93,14 @@ impl FakeDirectory {
         self
     }
 
+    /// Changes what is known of a consumer; keys that it got before do not see it.
+    pub fn with_status(mut self, consumer: &str, status: ConsumerStatus) -> Self {
+        if let Some(consumer) = self.consumers.get_mut(consumer) {
+            Arc::make_mut(consumer).row.status = status;
+        }
+        self
+    }
+
     /// Changes what is known of a key.
     pub fn with_credential(mut self, key: &str, change: fn(&mut CredentialRow)) -> Self {
         if let Some(found) = self.keys.get_mut(key) {

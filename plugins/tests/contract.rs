@@ -248,6 +248,15 @@ fn all_mistakes_are_named_at_once_at_dotted_paths() {
 }
 
 #[test]
+fn a_configuration_that_was_never_checked_does_not_compile_when_it_is_wrong() {
+    let plugin = REGISTRY.find("cors").expect("registered");
+    let services = plugins::testing::services();
+    let config = json!({"allow_credentials": true});
+    let error = plugin.compile(&config, PluginId::generate(), &services).err();
+    assert!(error.is_some_and(|error| error.contains("allow_credentials")));
+}
+
+#[test]
 fn openapi_components_refer_only_to_each_other() {
     let components = REGISTRY.openapi_components();
     let text = serde_json::to_string(&components).expect("JSON");

@@ -52,10 +52,15 @@ impl Admin {
 impl Create {
     async fn run(self) -> Result<()> {
         let mut password = String::new();
-        io::stdin().lock().read_line(&mut password).context("no password on standard input")?;
+        io::stdin()
+            .lock()
+            .read_line(&mut password)
+            .context("no password on standard input")?;
         let secret = secret::secret(&self.state)?;
         let storage = Storage::open(&self.state).await?;
-        let created = self.create(&storage, secret, password.trim_end_matches(['\r', '\n'])).await;
+        let created = self
+            .create(&storage, secret, password.trim_end_matches(['\r', '\n']))
+            .await;
         storage.close().await.and(created)
     }
 
@@ -63,8 +68,12 @@ impl Create {
         let pool = storage.connect().await?;
         storage::migrate(&pool).await?;
         let nowhere = String::new;
-        let settings =
-            Settings { key_brand: "gh".into(), console_url: nowhere(), portal_url: nowhere(), proxy_url: nowhere() };
+        let settings = Settings {
+            key_brand: "gh".into(),
+            console_url: nowhere(),
+            portal_url: nowhere(),
+            proxy_url: nowhere(),
+        };
         let control = Control::new(pool.clone(), Arc::new(SystemClock), Secrets::new(secret), settings);
         let draft = AccountDraft {
             name: Some(self.name.clone().unwrap_or_else(|| self.email.clone())),

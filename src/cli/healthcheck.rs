@@ -16,7 +16,12 @@ const DEADLINE: Duration = Duration::from_secs(3);
 #[derive(Debug, Args)]
 pub(super) struct Healthcheck {
     /// Where to ask; default is the status address of a gateway.
-    #[arg(long, env = "GATEHOUSE_STATUS_LISTEN", default_value = "127.0.0.1:8100", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "GATEHOUSE_STATUS_LISTEN",
+        default_value = "127.0.0.1:8100",
+        value_name = "ADDRESS"
+    )]
     address: SocketAddr,
     /// What to ask for.
     #[arg(long, default_value = "/readyz", value_name = "PATH")]
@@ -37,9 +42,13 @@ impl Healthcheck {
     }
 
     async fn ask(&self) -> Result<String> {
-        let mut stream =
-            TcpStream::connect(self.address).await.with_context(|| format!("nobody listens on {}", self.address))?;
-        let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.path, self.address);
+        let mut stream = TcpStream::connect(self.address)
+            .await
+            .with_context(|| format!("nobody listens on {}", self.address))?;
+        let request = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.path, self.address
+        );
         stream.write_all(request.as_bytes()).await?;
         // The status line is all that counts: `HTTP/1.1 200 OK`.
         let mut head = [0; 12];

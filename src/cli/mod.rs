@@ -47,7 +47,10 @@ enum Command {
 pub(crate) fn run() -> Result<()> {
     let cli = Cli::parse();
     logging::start(&cli.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
     runtime.block_on(async {
         match cli.command {
             Command::Serve(command) => command.run().await,
@@ -69,5 +72,34 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manual_lists_every_setting_with_its_default() {
+        let manual = include_str!("../../docs/configuration.md");
+        let commands = Cli::command();
+        let arguments = commands
+            .get_subcommands()
+            .flat_map(clap::Command::get_arguments)
+            .chain(commands.get_arguments());
+        for argument in arguments {
+            let Some(variable) = argument.get_env().map(|name| name.to_string_lossy().into_owned()) else {
+                continue;
+            };
+            let row = manual
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{variable}` |")));
+            let row = row.unwrap_or_else(|| panic!("{variable} is not in docs/configuration.md"));
+            let values: Vec<String> = argument
+                .get_default_values()
+                .iter()
+                .map(|value| value.to_string_lossy().into_owned())
+                .collect();
+            let default = values.join(",");
+            assert!(
+                default.is_empty() || row.contains(&format!("| `{default}` |")),
+                "{variable}: the default is {default}"
+            );
+        }
     }
 }

@@ -25,7 +25,14 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<()> {
         let demo = self.demo.then_some(self.shop);
-        Program { state: self.state, control: Some(self.control), gateway: Some(self.gateway), demo }.run().await
+        Program {
+            state: self.state,
+            control: Some(self.control),
+            gateway: Some(self.gateway),
+            demo,
+        }
+        .run()
+        .await
     }
 }
 
@@ -40,7 +47,14 @@ pub(super) struct ControlOnly {
 
 impl ControlOnly {
     pub(super) async fn run(self) -> Result<()> {
-        Program { state: self.state, control: Some(self.control), gateway: None, demo: None }.run().await
+        Program {
+            state: self.state,
+            control: Some(self.control),
+            gateway: None,
+            demo: None,
+        }
+        .run()
+        .await
     }
 }
 
@@ -58,6 +72,13 @@ impl GatewayOnly {
         if self.state.database_url.is_none() {
             bail!("a gateway alone needs DATABASE_URL: the database that `gatehouse control` uses");
         }
-        Program { state: self.state, control: None, gateway: Some(self.gateway), demo: None }.run().await
+        Program {
+            state: self.state,
+            control: None,
+            gateway: Some(self.gateway),
+            demo: None,
+        }
+        .run()
+        .await
     }
 }

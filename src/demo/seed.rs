@@ -31,7 +31,9 @@ const KEY_FILE: &str = "demo-key";
 /// Writes the demo's configuration, once: what people change or delete later stays so.
 pub(crate) async fn seed(control: &Control, upstream: &[SocketAddr]) -> Result<()> {
     let (actor, base_url) = (Actor::system(), format!("{}/shop", control.settings().proxy_url));
-    let [first, ..] = upstream else { bail!("the demo needs at least one address, set by GATEHOUSE_DEMO_LISTEN") };
+    let [first, ..] = upstream else {
+        bail!("the demo needs at least one address, set by GATEHOUSE_DEMO_LISTEN")
+    };
     if control::revisions::head(control).await? > 0 {
         return Ok(());
     }
@@ -40,7 +42,11 @@ pub(crate) async fn seed(control: &Control, upstream: &[SocketAddr]) -> Result<(
             orders(change, first).await?;
             products(change, upstream).await?;
             offer(change, &base_url).await?;
-            create::<ConsumerSpec>(change, json!({"name": CONSUMER, "custom_id": "crm-2041", "tags": ["demo"]})).await
+            create::<ConsumerSpec>(
+                change,
+                json!({"name": CONSUMER, "custom_id": "crm-2041", "tags": ["demo"]}),
+            )
+            .await
         })
         .await
         .context("seeding the demo failed")?;
@@ -60,12 +66,19 @@ pub(crate) async fn key(control: &Control, directory: &Path) -> Result<Option<St
     let path = directory.join(KEY_FILE);
     let kept = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
     let live = |old: &&Credential| old.name == KEY_NAME && old.status == CredentialStatus::Active;
-    if old.iter().filter(live).any(|old| KeySecret::presented(kept.as_str()).prefix() == old.prefix) {
+    if old
+        .iter()
+        .filter(live)
+        .any(|old| KeySecret::presented(kept.as_str()).prefix() == old.prefix)
+    {
         return Ok(Some(kept));
     }
     let written = control
         .write(&actor, Mode::Commit, async |change| {
-            for credential in old.iter().filter(|old| old.name == KEY_NAME && old.status != CredentialStatus::Revoked) {
+            for credential in old
+                .iter()
+                .filter(|old| old.name == KEY_NAME && old.status != CredentialStatus::Revoked)
+            {
                 control::credentials::revoke(change, credential.id).await?;
             }
             let draft = CredentialDraft::read(&json!({"name": KEY_NAME, "environment": "test"}));
@@ -81,7 +94,12 @@ fn keep(path: &Path, key: &str) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     writeln!(file, "{key}")
 }
 
@@ -89,7 +107,11 @@ fn keep(path: &Path, key: &str) -> std::io::Result<()> {
 async fn orders(change: &mut Change, upstream: &SocketAddr) -> control::Result<()> {
     let service = json!({"name": "orders", "url": format!("http://{upstream}"), "tags": ["demo"]});
     create::<ServiceSpec>(change, service).await?;
-    create::<RouteSpec>(change, json!({"name": "shop", "service": "orders", "paths": ["/shop"], "tags": ["demo"]})).await?;
+    create::<RouteSpec>(
+        change,
+        json!({"name": "shop", "service": "orders", "paths": ["/shop"], "tags": ["demo"]}),
+    )
+    .await?;
     plugin(change, "key-auth", json!({"service": "orders"}), json!({})).await?;
     plugin(change, "cors", json!({"service": "orders"}), json!({})).await
 }
@@ -98,9 +120,17 @@ async fn orders(change: &mut Change, upstream: &SocketAddr) -> control::Result<(
 async fn products(change: &mut Change, upstream: &[SocketAddr]) -> control::Result<()> {
     create::<UpstreamSpec>(change, json!({"name": "products-eu", "tags": ["demo"]})).await?;
     for address in upstream {
-        create::<TargetSpec>(change, json!({"upstream": "products-eu", "address": address.to_string()})).await?;
+        create::<TargetSpec>(
+            change,
+            json!({"upstream": "products-eu", "address": address.to_string()}),
+        )
+        .await?;
     }
-    create::<ServiceSpec>(change, json!({"name": "products", "upstream": "products-eu", "tags": ["demo"]})).await?;
+    create::<ServiceSpec>(
+        change,
+        json!({"name": "products", "upstream": "products-eu", "tags": ["demo"]}),
+    )
+    .await?;
     let route = json!({
         "name": "products", "service": "products", "paths": ["/products"], "methods": ["GET", "HEAD"],
         "strip_path": false, "tags": ["demo"]
@@ -112,8 +142,11 @@ async fn products(change: &mut Change, upstream: &[SocketAddr]) -> control::Resu
 
 /// What developers find in the portal.
 async fn offer(change: &mut Change, base_url: &str) -> control::Result<()> {
-    let document: Value = serde_json::from_str(include_str!("openapi.json"))
-        .map_err(|source| control::Error::Corrupt { what: "OpenAPI document of the demo", source })?;
+    let document: Value =
+        serde_json::from_str(include_str!("openapi.json")).map_err(|source| control::Error::Corrupt {
+            what: "OpenAPI document of the demo",
+            source,
+        })?;
     let api = json!({
         "name": "orders", "title": "Orders", "api_version": "v1.4", "service": "orders", "base_url": base_url,
         "summary": "Place orders, look at them and follow them to the door.", "state": "published", "document": document,
@@ -145,5 +178,7 @@ async fn plugin(change: &mut Change, name: &str, scope: Value, config: Value) ->
 }
 
 async fn create<S: control::Table>(change: &mut Change, body: Value) -> control::Result<()> {
-    control::create::<S>(change, <S as Noun>::Draft::read(&body)).await.map(drop)
+    control::create::<S>(change, <S as Noun>::Draft::read(&body))
+        .await
+        .map(drop)
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix_web::dev::{Server};
+use actix_web::dev::Server;
 use actix_web::web::{Data, Json, JsonConfig, Path, Query, ServiceConfig, get, post};
 use actix_web::{App, HttpResponse, HttpServer, error};
 use anyhow::{Context, Result};
@@ -28,7 +28,6 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Server> {
     Ok(server.run())
 }
 
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListParameters {
@@ -39,9 +38,19 @@ struct ListParameters {
 fn configure(config: &mut ServiceConfig) {
     let invalid = |text: String| error::InternalError::from_response(text.clone(), bad_request(&text)).into();
     config
-        .app_data(JsonConfig::default().limit(16 * 1024).error_handler(move |error, _| invalid(error.to_string())))
-        .route("/health", get().to(async || HttpResponse::Ok().json(json!({"status": "ok"}))))
-        .route("/products", get().to(async || HttpResponse::Ok().json(json!({"data": PRODUCTS}))))
+        .app_data(
+            JsonConfig::default()
+                .limit(16 * 1024)
+                .error_handler(move |error, _| invalid(error.to_string())),
+        )
+        .route(
+            "/health",
+            get().to(async || HttpResponse::Ok().json(json!({"status": "ok"}))),
+        )
+        .route(
+            "/products",
+            get().to(async || HttpResponse::Ok().json(json!({"data": PRODUCTS}))),
+        )
         .route("/orders", get().to(list_orders))
         .route("/orders", post().to(place_order))
         .route("/orders/{id}", get().to(get_order))
@@ -60,17 +69,21 @@ async fn list_orders(shop: Data<Shop>, query: Result<Query<ListParameters>, acti
 
 async fn place_order(shop: Data<Shop>, order: Json<NewOrder>) -> HttpResponse {
     match shop.place(&order, OffsetDateTime::now_utc()) {
-        Ok(order) => HttpResponse::Created().insert_header(("location", format!("/orders/{}", order.id))).json(order),
+        Ok(order) => HttpResponse::Created()
+            .insert_header(("location", format!("/orders/{}", order.id)))
+            .json(order),
         Err(message) => bad_request(&message),
     }
 }
 
 async fn get_order(shop: Data<Shop>, id: Path<String>) -> HttpResponse {
-    shop.get(&id).map_or_else(|| no_order(&id), |order| HttpResponse::Ok().json(order))
+    shop.get(&id)
+        .map_or_else(|| no_order(&id), |order| HttpResponse::Ok().json(order))
 }
 
 async fn track_order(shop: Data<Shop>, id: Path<String>) -> HttpResponse {
-    shop.tracking(&id).map_or_else(|| no_order(&id), |events| HttpResponse::Ok().json(events))
+    shop.tracking(&id)
+        .map_or_else(|| no_order(&id), |events| HttpResponse::Ok().json(events))
 }
 
 fn bad_request(message: &str) -> HttpResponse {

@@ -29,7 +29,12 @@ pub(super) const PRODUCTS: [Product; 6] = [
 ];
 
 const fn product(id: &'static str, title: &'static str, price: u32) -> Product {
-    Product { id, title, price, currency: "EUR" }
+    Product {
+        id,
+        title,
+        price,
+        currency: "EUR",
+    }
 }
 
 /// How far an order is.
@@ -86,12 +91,29 @@ struct Orders {
 impl Shop {
     /// A shop with a few orders in every state.
     pub(super) fn stocked(now: OffsetDateTime) -> Self {
-        let mut orders = Orders { next: 1_001, newest_first: VecDeque::new() };
-        let states = [Status::Delivered, Status::Delivered, Status::Shipped, Status::Shipped, Status::Packed, Status::Placed];
+        let mut orders = Orders {
+            next: 1_001,
+            newest_first: VecDeque::new(),
+        };
+        let states = [
+            Status::Delivered,
+            Status::Delivered,
+            Status::Shipped,
+            Status::Shipped,
+            Status::Packed,
+            Status::Placed,
+        ];
         for ((product, status), days) in PRODUCTS.iter().zip(states).zip((0..6).rev()) {
-            orders.add(product, 1 + days, status, now - Duration::days(i64::from(days)) - Duration::hours(3));
+            orders.add(
+                product,
+                1 + days,
+                status,
+                now - Duration::days(i64::from(days)) - Duration::hours(3),
+            );
         }
-        Self { orders: Mutex::new(orders) }
+        Self {
+            orders: Mutex::new(orders),
+        }
     }
 
     /// The newest orders first.
@@ -125,8 +147,16 @@ impl Shop {
             (Status::Shipped, 9, "Left the warehouse"),
             (Status::Delivered, 33, "Delivered"),
         ];
-        let done = steps.into_iter().take_while(|(status, ..)| *status as u8 <= order.status as u8);
-        Some(done.map(|(_, hours, what)| TrackingEvent { at: order.placed_at + Duration::hours(hours), what }).collect())
+        let done = steps
+            .into_iter()
+            .take_while(|(status, ..)| *status as u8 <= order.status as u8);
+        Some(
+            done.map(|(_, hours, what)| TrackingEvent {
+                at: order.placed_at + Duration::hours(hours),
+                what,
+            })
+            .collect(),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {
@@ -159,7 +189,10 @@ mod tests {
     #[test]
     fn orders_are_kept_up_to_a_bound() {
         let shop = Shop::stocked(OffsetDateTime::UNIX_EPOCH);
-        let new = NewOrder { product: "cup-stoneware".into(), quantity: 2 };
+        let new = NewOrder {
+            product: "cup-stoneware".into(),
+            quantity: 2,
+        };
         for _ in 0..KEPT + 5 {
             shop.place(&new, OffsetDateTime::UNIX_EPOCH).expect("valid");
         }
@@ -171,7 +204,14 @@ mod tests {
     fn a_wrong_order_is_refused_by_member() {
         let shop = Shop::stocked(OffsetDateTime::UNIX_EPOCH);
         let wrong = |product: &str, quantity| {
-            shop.place(&NewOrder { product: product.into(), quantity }, OffsetDateTime::UNIX_EPOCH).expect_err("wrong")
+            shop.place(
+                &NewOrder {
+                    product: product.into(),
+                    quantity,
+                },
+                OffsetDateTime::UNIX_EPOCH,
+            )
+            .expect_err("wrong")
         };
         assert!(wrong("gold", 1).starts_with("product:"));
         assert!(wrong("cup-stoneware", 0).starts_with("quantity:"));

@@ -1,6 +1,6 @@
 use model::credential::{CredentialStatus, Environment, KeySecret};
 use model::reason::Reason;
-use model::snapshot::CredentialRow;
+use model::snapshot::{ConsumerStatus, CredentialRow};
 use serde_json::{Value, json};
 
 use crate::REGISTRY;
@@ -237,4 +237,22 @@ fn a_header_of_the_gateway_cannot_carry_a_key() {
         .validate(&json!({"headers": ["host"]}))
         .expect_err("hiding it would break the request");
     assert!(errors.at("headers.0").is_some());
+}
+
+#[test]
+fn a_consumer_that_does_not_count_opens_no_door() {
+    for (status, reason) in [
+        (ConsumerStatus::Disabled, Reason::ConsumerDisabled),
+        (ConsumerStatus::ApplicationSuspended, Reason::ApplicationSuspended),
+    ] {
+        let directory = FakeDirectory::default()
+            .with_consumer("fjord")
+            .with_status("fjord", status)
+            .with_key("key", "fjord", CredentialStatus::Active);
+        let mut exchange = FakeExchange::new("GET", "/").directory(directory);
+        let anonymous = key_auth(&json!({"anonymous_consumer": "fjord"}));
+        assert_eq!(exchange.refusal(&*anonymous).reason, Reason::CredentialMissing);
+        let mut exchange = exchange.header("x-api-key", "key");
+        assert_eq!(exchange.refusal(&*anonymous).reason, reason);
+    }
 }

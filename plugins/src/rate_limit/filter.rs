@@ -44,7 +44,12 @@ impl Compiled {
             window_seconds: limit.window_seconds,
             quota: Quota::new(limit.requests, limit.window_seconds),
             name: limit.name().into_owned(),
-            refusal: format!("More than {} requests {}", limit.requests, per(limit.window_seconds)),
+            refusal: format!(
+                "More than {} request{} {}",
+                limit.requests,
+                if limit.requests == 1 { "" } else { "s" },
+                per(limit.window_seconds)
+            ),
         }
     }
 }

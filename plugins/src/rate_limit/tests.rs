@@ -237,3 +237,17 @@ fn the_same_window_twice_is_refused() {
             .is_some()
     );
 }
+
+#[test]
+fn of_two_limits_that_refuse_the_one_to_wait_for_is_named() {
+    let filter = rate_limit(&json!([
+        {"requests": 1, "window_seconds": 60, "by": "ip"},
+        {"requests": 1, "window_seconds": 3600, "by": "ip"},
+        {"requests": 1, "window_seconds": 1, "by": "ip"},
+    ]));
+    let mut exchange = from("192.0.2.1");
+    assert!(passes(&mut exchange, &*filter));
+    let refusal = exchange.refusal(&*filter);
+    assert_eq!(refusal.headers[0], (http::header::RETRY_AFTER, 3_600.into()));
+    assert_eq!(refusal.detail, "More than 1 request per hour; try again in 3600 s.");
+}

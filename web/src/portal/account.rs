@@ -38,13 +38,24 @@ impl AccountPage {
     }
 }
 
-async fn account_page(account: &PortalAccount, fields: Option<Fields>, password: Fields) -> Result<AccountPage, PageError> {
+async fn account_page(
+    account: &PortalAccount,
+    fields: Option<Fields>,
+    password: Fields,
+) -> Result<AccountPage, PageError> {
     let control = account.control();
     let developer = profile::get(control, account.session()).await?;
     let fields = fields.unwrap_or_else(|| Fields::of(&developer));
     let sessions = sessions::list(control, account.session()).await?;
     let page = account.page("Account", PortalArea::Account);
-    Ok(AccountPage { page, developer, fields, password, sessions, now: control.now() })
+    Ok(AccountPage {
+        page,
+        developer,
+        fields,
+        password,
+        sessions,
+        now: control.now(),
+    })
 }
 
 async fn show(account: PortalAccount) -> PageResult {

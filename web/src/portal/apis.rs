@@ -8,7 +8,7 @@ use control::openapi::{self, Body, Member, Operation};
 use model::api::ApiState;
 use model::plan::PlanLimit;
 
-use crate::{Portal, PortalArea, PortalPage, PageResult, Query, text, urls};
+use crate::{PageResult, Portal, PortalArea, PortalPage, Query, text, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -57,7 +57,12 @@ async fn list(portal: Portal, query: Query) -> PageResult {
         Some(api) => first_call(&offers::get(portal.control(), &api.name).await?),
         None => String::new(),
     };
-    portal.html(&ListPage { page: portal.page("APIs", PortalArea::Apis), apis, q, curl })
+    portal.html(&ListPage {
+        page: portal.page("APIs", PortalArea::Apis),
+        apis,
+        q,
+        curl,
+    })
 }
 
 async fn show(portal: Portal, name: web::Path<String>) -> PageResult {
@@ -67,13 +72,25 @@ async fn show(portal: Portal, name: web::Path<String>) -> PageResult {
         let shown = shown(operation, &found.base_url);
         match groups.iter_mut().find(|group| group.title == shown.operation.tag) {
             Some(group) => group.operations.push(shown),
-            None => groups.push(Group { title: shown.operation.tag.clone(), operations: vec![shown] }),
+            None => groups.push(Group {
+                title: shown.operation.tag.clone(),
+                operations: vec![shown],
+            }),
         }
     }
     let introduction = openapi::introduction(&found.document);
-    let ApiPage { api, base_url, offers, .. } = found;
+    let ApiPage {
+        api, base_url, offers, ..
+    } = found;
     let page = portal.page(api.title.clone(), PortalArea::Apis);
-    portal.html(&ShowPage { page, api, base_url, introduction, groups, offers })
+    portal.html(&ShowPage {
+        page,
+        api,
+        base_url,
+        introduction,
+        groups,
+        offers,
+    })
 }
 
 async fn document(portal: Portal, name: web::Path<String>) -> PageResult {
@@ -85,24 +102,43 @@ async fn document(portal: Portal, name: web::Path<String>) -> PageResult {
 pub(super) fn first_call(api: &ApiPage) -> String {
     let operations = openapi::operations(&api.document);
     let simple = |operation: &&Operation| operation.method == "GET" && !operation.path.contains('{');
-    let path = operations.iter().find(simple).map_or("", |operation| operation.path.as_str());
+    let path = operations
+        .iter()
+        .find(simple)
+        .map_or("", |operation| operation.path.as_str());
     format!("curl {}{path} \\\n  -H 'X-API-Key: YOUR_KEY'", api.base_url)
 }
 
 fn shown(operation: Operation, base_url: &str) -> Shown {
     let json = |body: Option<&Body>| {
         let example = body.and_then(|body| body.example.as_ref());
-        example.and_then(|example| serde_json::to_string_pretty(example).ok()).unwrap_or_default()
+        example
+            .and_then(|example| serde_json::to_string_pretty(example).ok())
+            .unwrap_or_default()
     };
     let request = json(operation.body.as_ref());
-    let good = operation.responses.iter().find(|response| response.status.starts_with('2'));
+    let good = operation
+        .responses
+        .iter()
+        .find(|response| response.status.starts_with('2'));
     let response = json(good.and_then(|response| response.body.as_ref()));
-    Shown { curl: curl(&operation, base_url, &request), response, operation }
+    Shown {
+        curl: curl(&operation, base_url, &request),
+        response,
+        operation,
+    }
 }
 
 fn curl(operation: &Operation, base_url: &str, request: &str) -> String {
-    let method = if operation.method == "GET" { String::new() } else { format!("-X {} ", operation.method) };
-    let mut lines = vec![format!("curl {method}'{base_url}{}'", operation.path), "  -H 'X-API-Key: YOUR_KEY'".to_owned()];
+    let method = if operation.method == "GET" {
+        String::new()
+    } else {
+        format!("-X {} ", operation.method)
+    };
+    let mut lines = vec![
+        format!("curl {method}'{base_url}{}'", operation.path),
+        "  -H 'X-API-Key: YOUR_KEY'".to_owned(),
+    ];
     if !request.is_empty() {
         lines.push("  -H 'Content-Type: application/json'".to_owned());
         lines.push(format!("  -d '{}'", request.replace('\'', "'\\''")));
@@ -120,16 +156,28 @@ pub(super) fn limits(limits: &[PlanLimit]) -> String {
         other => format!("{other} s"),
     };
     let limit = |limit: &PlanLimit| format!("{} per {}", text::count(limit.requests), per(limit.window_seconds));
-    if limits.is_empty() { "No limits".to_owned() } else { limits.iter().map(limit).collect::<Vec<_>>().join(", ") }
+    if limits.is_empty() {
+        "No limits".to_owned()
+    } else {
+        limits.iter().map(limit).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl ListPage {
     fn operations(api: &ListedApi) -> String {
-        text::plural(i64::try_from(api.operations).unwrap_or(i64::MAX), "operation", "operations")
+        text::plural(
+            i64::try_from(api.operations).unwrap_or(i64::MAX),
+            "operation",
+            "operations",
+        )
     }
 
     fn icon(api: &ListedApi) -> &'static str {
-        if api.state == ApiState::Deprecated { "archive" } else { "box" }
+        if api.state == ApiState::Deprecated {
+            "archive"
+        } else {
+            "box"
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use time::Duration;
 use super::form_errors;
 use crate::charts::{Chart, Color};
 use crate::times::{self, Time};
-use crate::{text, Fields, Flash, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, Query, urls};
+use crate::{Fields, Flash, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, Query, text, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -28,7 +28,10 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
         .route("/apps/{id}/edit", web::post().to(update))
         .route("/apps/{id}/delete", web::get().to(ask_delete))
         .route("/apps/{id}/delete", web::post().to(delete))
-        .route("/apps/{id}/subscriptions/{subscription}/cancel", web::get().to(ask_cancel))
+        .route(
+            "/apps/{id}/subscriptions/{subscription}/cancel",
+            web::get().to(ask_cancel),
+        )
         .route("/apps/{id}/subscriptions/{subscription}/cancel", web::post().to(cancel));
 }
 
@@ -75,33 +78,60 @@ struct AskPage {
 }
 
 /// The spans of the usage chart: its word in the address, its label, its length.
-const SPANS: [(&str, &str, Duration); 3] =
-    [("hour", "1 hour", Duration::hours(1)), ("day", "24 hours", Duration::hours(24)), ("week", "7 days", Duration::days(7))];
+const SPANS: [(&str, &str, Duration); 3] = [
+    ("hour", "1 hour", Duration::hours(1)),
+    ("day", "24 hours", Duration::hours(24)),
+    ("week", "7 days", Duration::days(7)),
+];
 
 async fn list(account: PortalAccount) -> PageResult {
     let all = ListQuery::all();
-    let applications = applications::list(account.control(), account.actor(), &all).await?.items;
+    let applications = applications::list(account.control(), account.actor(), &all)
+        .await?
+        .items;
     let now = account.control().now();
-    account.html(&ListPage { page: account.page("My apps", PortalArea::Applications), applications, now })
+    account.html(&ListPage {
+        page: account.page("My apps", PortalArea::Applications),
+        applications,
+        now,
+    })
 }
 
 async fn new(account: PortalAccount) -> PageResult {
     let page = account.page("New application", PortalArea::Applications);
-    account.html(&FormPage { page, application: None, fields: Fields::empty() })
+    account.html(&FormPage {
+        page,
+        application: None,
+        fields: Fields::empty(),
+    })
 }
 
 async fn create(account: PortalAccount, form: Form) -> PageResult {
     let submission = form.submission();
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| applications::create(change, submission).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            applications::create(change, submission).await
+        })
         .await;
     match written {
-        Ok(written) => account.saved(&written, "Application created", urls::portal::application(written.value.id)).await,
+        Ok(written) => {
+            account
+                .saved(
+                    &written,
+                    "Application created",
+                    urls::portal::application(written.value.id),
+                )
+                .await
+        }
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let page = account.page("New application", PortalArea::Applications);
-            account.invalid(&FormPage { page, application: None, fields })
+            account.invalid(&FormPage {
+                page,
+                application: None,
+                fields,
+            })
         }
     }
 }
@@ -112,28 +142,52 @@ async fn show(account: PortalAccount, id: web::Path<ApplicationId>, query: Query
     let of_application = ListQuery::all().with("application", *id);
     let subscriptions = subscriptions::list(control, actor, &of_application).await?.items;
     let keys = keys::list(control, actor, *id).await?;
-    let chosen = SPANS.iter().find(|(word, ..)| *word == query.get("span")).unwrap_or(&SPANS[1]);
-    let (filter, span) = (usage::of_application(control, actor, *id).await?, Span::last(now, chosen.2));
+    let chosen = SPANS
+        .iter()
+        .find(|(word, ..)| *word == query.get("span"))
+        .unwrap_or(&SPANS[1]);
+    let (filter, span) = (
+        usage::of_application(control, actor, *id).await?,
+        Span::last(now, chosen.2),
+    );
     let summary = usage::summary(control, actor, span, filter).await?;
     let chart = chart(&usage::series(control, actor, span, filter).await?);
     let curl = curl(&account, &subscriptions).await?;
     let page = account.page(application.name.clone(), PortalArea::Applications);
-    account.html(&ShowPage { page, application, subscriptions, keys, summary, chart, span: chosen.0, curl, now })
+    account.html(&ShowPage {
+        page,
+        application,
+        subscriptions,
+        keys,
+        summary,
+        chart,
+        span: chosen.0,
+        curl,
+        now,
+    })
 }
 
 fn chart(points: &[Point]) -> Chart {
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let part = |of: fn(&Point) -> i64| points.iter().map(|point| count(of(point))).collect::<Vec<_>>();
     Chart::bars("Requests over time", points.iter().map(|point| point.at).collect())
-        .counts("Good", Color::Mute, &part(|point| point.requests - point.client_errors - point.server_errors))
+        .counts(
+            "Good",
+            Color::Mute,
+            &part(|point| point.requests - point.client_errors - point.server_errors),
+        )
         .counts("4xx", Color::Warn, &part(|point| point.client_errors))
         .counts("5xx", Color::Bad, &part(|point| point.server_errors))
 }
 
 /// A call to an API that the application may call.
 async fn curl(account: &PortalAccount, subscriptions: &[NamedSubscription]) -> Result<String, PageError> {
-    let approved = subscriptions.iter().find(|named| named.subscription.state == SubscriptionState::Approved);
-    let Some(approved) = approved else { return Ok(String::new()) };
+    let approved = subscriptions
+        .iter()
+        .find(|named| named.subscription.state == SubscriptionState::Approved);
+    let Some(approved) = approved else {
+        return Ok(String::new());
+    };
     let apis = offers::apis_of_product(account.control(), approved.subscription.product).await?;
     Ok(apis.first().map(super::apis::first_call).unwrap_or_default())
 }
@@ -142,22 +196,36 @@ async fn edit(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResul
     let application = applications::get(account.control(), account.actor(), *id).await?;
     let fields = Fields::of(&application);
     let page = account.page(application.name.clone(), PortalArea::Applications);
-    account.html(&FormPage { page, application: Some(application), fields })
+    account.html(&FormPage {
+        page,
+        application: Some(application),
+        fields,
+    })
 }
 
 async fn update(account: PortalAccount, id: web::Path<ApplicationId>, form: Form) -> PageResult {
     let (id, submission, precondition) = (*id, form.submission(), form.precondition());
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| applications::update(change, id, precondition, submission).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            applications::update(change, id, precondition, submission).await
+        })
         .await;
     match written {
-        Ok(written) => account.saved(&written, "Application saved", urls::portal::application(id)).await,
+        Ok(written) => {
+            account
+                .saved(&written, "Application saved", urls::portal::application(id))
+                .await
+        }
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let application = applications::get(account.control(), account.actor(), id).await?;
             let page = account.page(application.name.clone(), PortalArea::Applications);
-            account.invalid(&FormPage { page, application: Some(application), fields })
+            account.invalid(&FormPage {
+                page,
+                application: Some(application),
+                fields,
+            })
         }
     }
 }
@@ -181,13 +249,20 @@ async fn delete(account: PortalAccount, id: web::Path<ApplicationId>, form: Form
     let application = applications::get(account.control(), account.actor(), id).await?;
     if !form.confirms(&application.name) {
         let location = format!("{}/delete", urls::portal::application(id));
-        return account.redirect_with(location, &Flash::warn("The name was not typed as it is. Nothing is deleted."));
+        return account.redirect_with(
+            location,
+            &Flash::warn("The name was not typed as it is. Nothing is deleted."),
+        );
     }
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| applications::delete(change, id, Precondition::default()).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            applications::delete(change, id, Precondition::default()).await
+        })
         .await?;
-    account.saved(&written, "Application deleted", urls::portal::APPLICATIONS).await
+    account
+        .saved(&written, "Application deleted", urls::portal::APPLICATIONS)
+        .await
 }
 
 async fn ask_cancel(account: PortalAccount, path: web::Path<(ApplicationId, SubscriptionId)>) -> PageResult {
@@ -209,9 +284,13 @@ async fn cancel(account: PortalAccount, path: web::Path<(ApplicationId, Subscrip
     let (id, subscription) = *path;
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| subscriptions::cancel(change, subscription).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            subscriptions::cancel(change, subscription).await
+        })
         .await?;
-    account.saved(&written, "Subscription cancelled", urls::portal::application(id)).await
+    account
+        .saved(&written, "Subscription cancelled", urls::portal::application(id))
+        .await
 }
 
 impl ListPage {
@@ -246,7 +325,11 @@ impl ShowPage {
     }
 
     fn live(&self) -> String {
-        let live = self.keys.iter().filter(|key| key.status != CredentialStatus::Revoked).count();
+        let live = self
+            .keys
+            .iter()
+            .filter(|key| key.status != CredentialStatus::Revoked)
+            .count();
         text::plural(i64::try_from(live).unwrap_or(i64::MAX), "key", "keys")
     }
 

@@ -70,7 +70,12 @@ async fn form_page(
 ) -> Result<FormPage, crate::PageError> {
     let application = applications::get(account.control(), account.actor(), id).await?;
     let title = if replaced.is_some() { "Rotate a key" } else { "New key" };
-    Ok(FormPage { page: account.page(title, PortalArea::Applications), application, fields, replaced })
+    Ok(FormPage {
+        page: account.page(title, PortalArea::Applications),
+        application,
+        fields,
+        replaced,
+    })
 }
 
 async fn new(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResult {
@@ -82,7 +87,9 @@ async fn issue(account: PortalAccount, id: web::Path<ApplicationId>, form: Form)
     let (id, submission) = (*id, form.submission());
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| keys::issue(change, id, submission).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            keys::issue(change, id, submission).await
+        })
         .await;
     match written {
         Ok(written) => shown(&account, id, &written.value, written.revision).await,
@@ -137,7 +144,9 @@ async fn rotate(account: PortalAccount, path: web::Path<(ApplicationId, Credenti
     let grace = RotationGrace::parse(form.text("grace")).unwrap_or(RotationGrace::OneDay);
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| keys::rotate(change, id, key, grace).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            keys::rotate(change, id, key, grace).await
+        })
         .await;
     match written {
         Ok(written) => shown(&account, id, &written.value, written.revision).await,
@@ -167,9 +176,13 @@ async fn revoke(account: PortalAccount, path: web::Path<(ApplicationId, Credenti
     let (id, key) = *path;
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| keys::revoke(change, id, key).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            keys::revoke(change, id, key).await
+        })
         .await?;
-    account.saved(&written, "Key revoked", urls::portal::application(id)).await
+    account
+        .saved(&written, "Key revoked", urls::portal::application(id))
+        .await
 }
 
 impl FormPage {
@@ -180,10 +193,17 @@ impl FormPage {
             RotationGrace::OneDay => "It works for one day more",
             RotationGrace::OneWeek => "It works for one week more",
         };
-        RotationGrace::ALL.into_iter().rev().map(|grace| Choice::new(grace.as_str(), label(grace))).collect()
+        RotationGrace::ALL
+            .into_iter()
+            .rev()
+            .map(|grace| Choice::new(grace.as_str(), label(grace)))
+            .collect()
     }
 
     fn environments() -> Vec<Choice> {
-        vec![Choice::new("live", "Live: for real traffic"), Choice::new("test", "Test: for trying things")]
+        vec![
+            Choice::new("live", "Live: for real traffic"),
+            Choice::new("test", "Test: for trying things"),
+        ]
     }
 }

@@ -69,17 +69,34 @@ async fn show_sign_in(visit: Visit, query: Query) -> PageResult {
         return visit.redirect(urls::portal::APPLICATIONS);
     }
     let (page, next) = (visit.auth_page("Sign in"), query.get("next").to_owned());
-    visit.html(&SignInPage { page, fields: Fields::empty(), problem: String::new(), next })
+    visit.html(&SignInPage {
+        page,
+        fields: Fields::empty(),
+        problem: String::new(),
+        next,
+    })
 }
 
 async fn sign_in(visit: Visit, form: Form) -> PageResult {
     let next = form.text("_next").to_owned();
     match sign_in::developer(visit.control(), form.submission(), &visit.client()).await {
-        Ok(opened) => visit.sign_in(&opened, if next.is_empty() { urls::portal::APPLICATIONS } else { &next }),
+        Ok(opened) => visit.sign_in(
+            &opened,
+            if next.is_empty() {
+                urls::portal::APPLICATIONS
+            } else {
+                &next
+            },
+        ),
         Err(error) => {
             let (problem, errors) = sign_in_problem(error)?;
             let fields = Fields::typed(&form).with_errors(&errors);
-            visit.invalid(&SignInPage { page: visit.auth_page("Sign in"), fields, problem, next })
+            visit.invalid(&SignInPage {
+                page: visit.auth_page("Sign in"),
+                fields,
+                problem,
+                next,
+            })
         }
     }
 }
@@ -87,7 +104,9 @@ async fn sign_in(visit: Visit, form: Form) -> PageResult {
 /// Which of the reasons not to let somebody in are for the form to tell.
 fn sign_in_problem(error: Error) -> Result<(String, model::Errors), PageError> {
     match error {
-        Error::WrongCredentials | Error::Unverified | Error::Suspended => Ok((text::sentence(&error.to_string()), model::Errors::new())),
+        Error::WrongCredentials | Error::Unverified | Error::Suspended => {
+            Ok((text::sentence(&error.to_string()), model::Errors::new()))
+        }
         Error::Throttled { retry_after } => {
             let wait = text::duration(retry_after);
             Ok((format!("Too many attempts. Try again in {wait}."), model::Errors::new()))
@@ -101,21 +120,38 @@ async fn sign_out(visit: Visit, _form: Form) -> PageResult {
 }
 
 async fn show_sign_up(visit: Visit) -> PageResult {
-    visit.html(&SignUpPage { page: visit.auth_page("Make an account"), fields: Fields::empty() })
+    visit.html(&SignUpPage {
+        page: visit.auth_page("Make an account"),
+        fields: Fields::empty(),
+    })
 }
 
 async fn sign_up(visit: Visit, form: Form) -> PageResult {
     match sign_up::sign_up(visit.control(), form.submission(), &visit.client()).await {
-        Ok(()) => notice(&visit, "Look into your mail", LOOK_INTO_MAIL, (urls::portal::SIGN_IN, "Sign in")),
+        Ok(()) => notice(
+            &visit,
+            "Look into your mail",
+            LOOK_INTO_MAIL,
+            (urls::portal::SIGN_IN, "Sign in"),
+        ),
         Err(Error::Throttled { retry_after }) => {
-            let message = format!("cannot be used right now: too many attempts. Try again in {}", text::duration(retry_after));
+            let message = format!(
+                "cannot be used right now: too many attempts. Try again in {}",
+                text::duration(retry_after)
+            );
             let errors = model::Errors::one("email", model::Code::Conflict, message);
             let fields = Fields::typed(&form).with_errors(&errors);
-            visit.invalid(&SignUpPage { page: visit.auth_page("Make an account"), fields })
+            visit.invalid(&SignUpPage {
+                page: visit.auth_page("Make an account"),
+                fields,
+            })
         }
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
-            visit.invalid(&SignUpPage { page: visit.auth_page("Make an account"), fields })
+            visit.invalid(&SignUpPage {
+                page: visit.auth_page("Make an account"),
+                fields,
+            })
         }
     }
 }
@@ -129,7 +165,13 @@ async fn show_verify(visit: Visit, query: Query) -> PageResult {
         return notice(&visit, "This link has ended", DEAD, (urls::portal::SIGN_IN, "Sign in"));
     }
     let lead = "One more click, and your account is ready.".to_owned();
-    visit.html(&step(&visit, ("Confirm your address", lead), (urls::portal::VERIFY, "Confirm address"), token, None))
+    visit.html(&step(
+        &visit,
+        ("Confirm your address", lead),
+        (urls::portal::VERIFY, "Confirm address"),
+        token,
+        None,
+    ))
 }
 
 async fn verify(visit: Visit, form: Form) -> PageResult {
@@ -144,24 +186,43 @@ async fn verify(visit: Visit, form: Form) -> PageResult {
 }
 
 async fn show_forgot(visit: Visit) -> PageResult {
-    let field = Fields::empty().email("email", "E-mail address").autocomplete("username");
+    let field = Fields::empty()
+        .email("email", "E-mail address")
+        .autocomplete("username");
     let lead = "Tell us your address. If it has an account, we send a link to choose a new password.".to_owned();
     let action = (urls::portal::FORGOT, "Send the link");
-    visit.html(&step(&visit, ("Forgot your password?", lead), action, String::new(), Some(field)))
+    visit.html(&step(
+        &visit,
+        ("Forgot your password?", lead),
+        action,
+        String::new(),
+        Some(field),
+    ))
 }
 
 async fn forgot(visit: Visit, form: Form) -> PageResult {
     match recovery::request(visit.control(), Some(form.text("email")), &visit.client()).await {
         Ok(()) => {
             let lead = "If the address has an account, a link is on its way. It works once, for one hour.";
-            notice(&visit, "Look into your mail", lead, (urls::portal::SIGN_IN, "Back to sign in"))
+            notice(
+                &visit,
+                "Look into your mail",
+                lead,
+                (urls::portal::SIGN_IN, "Back to sign in"),
+            )
         }
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let field = fields.email("email", "E-mail address").autocomplete("username");
             let lead = "Tell us your address.".to_owned();
             let action = (urls::portal::FORGOT, "Send the link");
-            visit.invalid(&step(&visit, ("Forgot your password?", lead), action, String::new(), Some(field)))
+            visit.invalid(&step(
+                &visit,
+                ("Forgot your password?", lead),
+                action,
+                String::new(),
+                Some(field),
+            ))
         }
     }
 }
@@ -169,7 +230,12 @@ async fn forgot(visit: Visit, form: Form) -> PageResult {
 async fn show_reset(visit: Visit, query: Query) -> PageResult {
     let token = query.get("token").to_owned();
     if !recovery::check(visit.control(), &token).await? {
-        return notice(&visit, "This link has ended", DEAD, (urls::portal::FORGOT, "Ask for a new link"));
+        return notice(
+            &visit,
+            "This link has ended",
+            DEAD,
+            (urls::portal::FORGOT, "Ask for a new link"),
+        );
     }
     visit.html(&reset_step(&visit, token, &Fields::empty()))
 }
@@ -177,8 +243,16 @@ async fn show_reset(visit: Visit, query: Query) -> PageResult {
 async fn reset(visit: Visit, form: Form) -> PageResult {
     let token = form.text("token").to_owned();
     match recovery::reset(visit.control(), &token, Some(form.text("password")), &visit.client()).await {
-        Ok(_) => visit.redirect_with(urls::portal::SIGN_IN, &Flash::ok("The new password is set. Sign in with it.")),
-        Err(Error::DeadLink) => notice(&visit, "This link has ended", DEAD, (urls::portal::FORGOT, "Ask for a new link")),
+        Ok(_) => visit.redirect_with(
+            urls::portal::SIGN_IN,
+            &Flash::ok("The new password is set. Sign in with it."),
+        ),
+        Err(Error::DeadLink) => notice(
+            &visit,
+            "This link has ended",
+            DEAD,
+            (urls::portal::FORGOT, "Ask for a new link"),
+        ),
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             visit.invalid(&reset_step(&visit, token, &fields))
@@ -187,9 +261,18 @@ async fn reset(visit: Visit, form: Form) -> PageResult {
 }
 
 fn reset_step(visit: &Visit, token: String, fields: &Fields) -> StepPage {
-    let field = fields.password("password", "New password").autocomplete("new-password").help("At least 12 characters.");
+    let field = fields
+        .password("password", "New password")
+        .autocomplete("new-password")
+        .help("At least 12 characters.");
     let lead = "All your other sessions end when you set it.".to_owned();
-    step(visit, ("Choose a new password", lead), (urls::portal::RESET, "Set password"), token, Some(field))
+    step(
+        visit,
+        ("Choose a new password", lead),
+        (urls::portal::RESET, "Set password"),
+        token,
+        Some(field),
+    )
 }
 
 fn step(
@@ -199,9 +282,22 @@ fn step(
     token: String,
     field: Option<crate::fields::Field>,
 ) -> StepPage {
-    StepPage { page: visit.auth_page(title), title, lead, action, token, field, button }
+    StepPage {
+        page: visit.auth_page(title),
+        title,
+        lead,
+        action,
+        token,
+        field,
+        button,
+    }
 }
 
 fn notice(visit: &Visit, title: &'static str, lead: &'static str, link: (&'static str, &'static str)) -> PageResult {
-    visit.html(&NoticePage { page: visit.auth_page(title), title, lead, link })
+    visit.html(&NoticePage {
+        page: visit.auth_page(title),
+        title,
+        lead,
+        link,
+    })
 }

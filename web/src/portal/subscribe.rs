@@ -37,9 +37,17 @@ async fn show(account: PortalAccount, name: web::Path<String>) -> PageResult {
 async fn form_page(account: &PortalAccount, name: &str, fields: Fields) -> Result<SubscribePage, PageError> {
     let found = offers::get(account.control(), name).await?;
     let all = ListQuery::all();
-    let applications = applications::list(account.control(), account.actor(), &all).await?.items;
+    let applications = applications::list(account.control(), account.actor(), &all)
+        .await?
+        .items;
     let page = account.page(format!("Get a key for {}", found.api.title), PortalArea::Apis);
-    Ok(SubscribePage { page, api: found.api, offers: found.offers, applications, fields })
+    Ok(SubscribePage {
+        page,
+        api: found.api,
+        offers: found.offers,
+        applications,
+        fields,
+    })
 }
 
 impl SubscribePage {
@@ -48,15 +56,25 @@ impl SubscribePage {
             let approval = if offer.needs_approval { ", on approval" } else { "" };
             format!("{}: {}{approval}", offer.title, super::apis::limits(&offer.limits))
         };
-        self.offers.iter().map(|offer| Choice::new(offer.name.as_str(), label(offer))).collect()
+        self.offers
+            .iter()
+            .map(|offer| Choice::new(offer.name.as_str(), label(offer)))
+            .collect()
     }
 
     fn name_help(&self) -> &'static str {
-        if self.applications.is_empty() { "What you build; only you and the operators see it." } else { "Only for a new application." }
+        if self.applications.is_empty() {
+            "What you build; only you and the operators see it."
+        } else {
+            "Only for a new application."
+        }
     }
 
     fn choices(&self) -> Vec<Choice> {
-        let known = self.applications.iter().map(|application| Choice::new(application.id.to_string(), application.name.as_str()));
+        let known = self
+            .applications
+            .iter()
+            .map(|application| Choice::new(application.id.to_string(), application.name.as_str()));
         known.chain([Choice::new(NEW, "A new application")]).collect()
     }
 }
@@ -68,20 +86,33 @@ async fn subscribe(account: PortalAccount, name: web::Path<String>, form: Form) 
     }
     let id: ApplicationId = chosen.parse().map_err(|_| PageError::NotFound)?;
     let (control, plan) = (account.control(), form.text("plan"));
-    let written = control.write(account.actor(), Mode::Commit, async |change| subscriptions::request(change, id, plan).await).await;
+    let written = control
+        .write(account.actor(), Mode::Commit, async |change| {
+            subscriptions::request(change, id, plan).await
+        })
+        .await;
     match written {
-        Ok(written) => account.saved(&written, "Subscribed", urls::portal::application(id)).await,
+        Ok(written) => {
+            account
+                .saved(&written, "Subscribed", urls::portal::application(id))
+                .await
+        }
         Err(error) => refused(&account, &name, &form, error).await,
     }
 }
 
 /// Application, subscription and key in one go; the key is on the page that answers.
 async fn first_key(account: &PortalAccount, name: &str, form: &Form) -> PageResult {
-    let draft = ApplicationDraft { name: Some(form.text("name").to_owned()), description: None };
+    let draft = ApplicationDraft {
+        name: Some(form.text("name").to_owned()),
+        description: None,
+    };
     let plan = form.text("plan");
     let written = account
         .control()
-        .write(account.actor(), Mode::Commit, async |change| keys::first(change, draft.into(), plan).await)
+        .write(account.actor(), Mode::Commit, async |change| {
+            keys::first(change, draft.into(), plan).await
+        })
         .await;
     match written {
         Ok(written) => {

@@ -1,0 +1,13 @@
+//! The API as its clients see it: against a real database, each test with one of its own.
+
+mod access;
+mod conventions;
+mod document;
+mod lists;
+mod nouns;
+mod people;
+mod robustness;
+mod support;
+mod waiting;
+mod wire;
+mod writes;
