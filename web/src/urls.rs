@@ -53,6 +53,12 @@ pub mod console {
     pub const SETTINGS: &str = "/console/settings";
     /// The running gateways.
     pub const GATEWAYS: &str = "/console/settings/gateways";
+    /// The tokens of automation.
+    pub const TOKENS: &str = "/console/settings/tokens";
+    /// The outgoing mail.
+    pub const MAILS: &str = "/console/settings/mail";
+    /// The administrators.
+    pub const ADMINS: &str = "/console/settings/admins";
 
     /// The list of a kind of object.
     pub fn list(kind: Kind) -> String {
