@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod keys;
 pub mod list;
 pub mod mail;
+pub mod names;
 pub mod offers;
 pub mod openapi;
 pub mod overview;

@@ -1,16 +1,17 @@
 //! Plugin instances: their configuration is checked by the plugin's own type.
 
-use ::plugins::{PluginType, REGISTRY};
-use model::actor::Resource;
+use ::plugins::{Combine, Phase, Place, PluginType, REGISTRY, arrange};
+use model::actor::{Action, Actor, Resource};
+use model::id::{RouteId, ServiceId};
 use model::plugin::{PluginDraft, PluginSpec, Scope};
 use model::validation::unknown_word;
-use model::{Code, Errors, Kind};
+use model::{Code, Errors, Kind, Stored};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::references;
-use crate::store::{Filter, Table};
+use crate::store::{Filter, Row, Table};
+use crate::{Control, authorize, references};
 
 impl Table for PluginSpec {
     const TABLE: &'static str = "plugins";
@@ -83,5 +84,68 @@ fn check_scope(plugin: &PluginType, scope: Scope, errors: &mut Errors) {
             plugin.name
         );
         errors.add(path, Code::Conflict, message);
+    }
+}
+
+/// One plugin instance in the chain of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChainLink {
+    /// The instance.
+    pub stored: Stored<PluginSpec>,
+    /// Whether an instance of a nearer scope runs instead of it.
+    pub displaced: bool,
+}
+
+/// The plugin instances that apply to a route of a service, in the order in which they run, also those that are
+/// switched off. Without a route, those of the service; without either, those of all traffic.
+///
+/// Instances of consumers and plans join them once the caller is known.
+pub async fn chain(
+    control: &Control,
+    actor: &Actor,
+    route: Option<RouteId>,
+    service: Option<ServiceId>,
+) -> Result<Vec<ChainLink>> {
+    authorize(actor, Resource::Plugins, Action::Read)?;
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, spec, version, created_at, updated_at from plugins
+         where route_id = $1 or service_id = $2
+            or (route_id is null and service_id is null and consumer_id is null and consumer_group_id is null)
+         order by id",
+        route.map(|id| id.0),
+        service.map(|id| id.0),
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let mut scopes: [Vec<Stored<PluginSpec>>; 3] = Default::default();
+    for row in rows {
+        let stored = row.into_stored::<PluginSpec>()?;
+        let nearness = match stored.spec.scope() {
+            Scope::Route(_) => 0,
+            Scope::Service(_) => 1,
+            _ => 2,
+        };
+        scopes[nearness].push(stored);
+    }
+    let scopes: Vec<&[Stored<PluginSpec>]> = scopes.iter().map(Vec::as_slice).collect();
+    let arranged = arrange(&scopes, |stored| place(&stored.spec)).into_iter();
+    Ok(arranged
+        .map(|one| ChainLink {
+            stored: one.item.clone(),
+            displaced: one.displaced,
+        })
+        .collect())
+}
+
+/// A plugin that this program does not have runs nowhere; it is shown last.
+fn place(spec: &PluginSpec) -> Place<'_> {
+    let plugin = REGISTRY.find(&spec.plugin);
+    Place {
+        plugin: &spec.plugin,
+        phase: plugin.map_or(Phase::Observe, |plugin| plugin.phase),
+        position: spec.position,
+        combine: plugin.map_or(Combine::All, |plugin| plugin.combine),
+        enabled: spec.enabled,
     }
 }

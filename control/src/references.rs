@@ -15,7 +15,7 @@ use crate::error::{Dependant, Error, Result};
 use crate::store::{self, Precondition};
 
 /// The table of a kind whose objects others refer to.
-fn table(kind: Kind) -> Option<&'static str> {
+pub(crate) fn table(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Service => Some("services"),
         Kind::Route => Some("routes"),

@@ -74,18 +74,18 @@ pub struct Precondition(pub Option<i64>);
 
 /// A row of any of the tables.
 #[derive(Debug, FromRow)]
-struct Row {
-    id: Uuid,
-    spec: Value,
-    version: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) spec: Value,
+    pub(crate) version: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 const COLUMNS: &str = "id, spec, version, created_at, updated_at";
 
 impl Row {
-    fn into_stored<S: Noun>(self) -> Result<Stored<S>> {
+    pub(crate) fn into_stored<S: Noun>(self) -> Result<Stored<S>> {
         let Self {
             id,
             spec,

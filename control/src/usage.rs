@@ -110,6 +110,16 @@ pub enum TopBy {
     Consumer,
 }
 
+impl TopBy {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Service => "service",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 /// One of the busiest.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Top {
@@ -290,11 +300,7 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
            where b.id <> '00000000-0000-0000-0000-000000000000'"#,
         span.from,
         span.to,
-        match by {
-            TopBy::Route => "route",
-            TopBy::Service => "service",
-            TopBy::Consumer => "consumer",
-        },
+        by.as_str(),
     )
     .fetch_all(control.pool())
     .await?;
@@ -321,6 +327,32 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
     top.sort_by_key(|top| std::cmp::Reverse(top.requests));
     top.truncate(limit);
     Ok(top)
+}
+
+/// How many requests each of `ids` had; those without any are left out.
+pub async fn counts(
+    control: &Control,
+    actor: &Actor,
+    span: Span,
+    by: TopBy,
+    ids: &[Uuid],
+) -> Result<BTreeMap<Uuid, i64>> {
+    authorize(actor, Resource::Usage, Action::Read)?;
+    let rows = sqlx::query!(
+        r#"select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as "id!",
+                  sum(requests)::bigint as "requests!"
+           from usage_buckets
+           where bucket >= $1 and bucket < $2
+             and case $3 when 'route' then route_id when 'service' then service_id else consumer_id end = any($4)
+           group by 1"#,
+        span.from,
+        span.to,
+        by.as_str(),
+        ids,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.requests)).collect())
 }
 
 /// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more.

@@ -4,6 +4,7 @@
 //! component, the console's form and the manual, because its doc comments are the words that people read.
 //! Adding a plugin is its folder plus one word in the line below.
 
+pub mod arrangement;
 pub mod cors;
 pub mod counters;
 pub mod directory;
@@ -20,6 +21,7 @@ pub mod services;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use arrangement::{Arranged, Place, arrange};
 pub use directory::{Directory, Identity, KeyMatch};
 pub use exchange::{Answer, Exchange, Facts, Flow, Outcome, Refusal, ResponseExchange};
 pub use plugin::{Combine, Context, Filter, Phase, Plugin};

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod error;
 pub mod fields;
 pub mod form;
+pub mod keys;
 pub mod navigation;
 pub mod page;
 pub mod people;

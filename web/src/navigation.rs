@@ -45,8 +45,12 @@ areas! {
         Routes = "Routes", "git-fork", urls::console::list(Kind::Route);
         /// The upstreams.
         Upstreams = "Upstreams", "network", urls::console::list(Kind::Upstream);
-        /// The consumers and their keys.
+        /// The uses of plugins.
+        Plugins = "Plugins", "shield-check", urls::console::list(Kind::Plugin);
+        /// The consumers.
         Consumers = "Consumers", "users", urls::console::list(Kind::Consumer);
+        /// The keys of consumers.
+        Keys = "API keys", "key-round", urls::console::KEYS;
         /// The audit log.
         Audit = "Audit log", "scroll-text", urls::console::AUDIT;
         /// The revisions.
@@ -71,8 +75,11 @@ areas! {
 /// The groups of the console's navigation.
 pub(crate) const NAVIGATION: &[(&str, &[Area])] = &[
     ("", &[Area::Overview]),
-    ("Gateway", &[Area::Services, Area::Routes, Area::Upstreams]),
-    ("Access", &[Area::Consumers]),
+    (
+        "Gateway",
+        &[Area::Services, Area::Routes, Area::Upstreams, Area::Plugins],
+    ),
+    ("Access", &[Area::Consumers, Area::Keys]),
     ("System", &[Area::Audit, Area::Revisions, Area::Settings]),
 ];
 

@@ -60,6 +60,14 @@ pub mod console {
     /// The administrators.
     pub const ADMINS: &str = "/console/settings/admins";
 
+    /// The keys of all consumers.
+    pub const KEYS: &str = "/console/keys";
+
+    /// One key, by its id.
+    pub fn key(id: impl Display) -> String {
+        format!("{KEYS}/{}", segment(id))
+    }
+
     /// The list of a kind of object.
     pub fn list(kind: Kind) -> String {
         format!("{HOME}/{}", kind.plural())

@@ -25,7 +25,7 @@ use crate::session::{Cookies, same_token, visit_token};
 use crate::urls;
 
 /// How long a save waits for the gateways before the page says that they are still at it.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request for a page, signed in or not.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::id::PluginId;
-use plugins::{Combine, Filter, Phase};
+use plugins::{Combine, Filter, Phase, Place, arrange};
 
 /// One plugin instance.
 #[derive(Clone)]
@@ -23,6 +23,19 @@ pub struct Link {
     pub filter: Arc<dyn Filter>,
 }
 
+impl Link {
+    /// Instances that are switched off are not compiled, so a link always counts.
+    fn place(&self) -> Place<'_> {
+        Place {
+            plugin: self.plugin,
+            phase: self.phase,
+            position: self.position,
+            combine: self.combine,
+            enabled: true,
+        }
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({:?}, {})", self.plugin, self.phase, self.position)
@@ -36,15 +49,11 @@ pub struct Chain(Arc<[Link]>);
 impl Chain {
     /// Puts the plugins of scopes together, the nearest scope first.
     pub fn of_scopes(scopes: &[&[Link]]) -> Self {
-        let mut links: Vec<Link> = Vec::new();
-        for scope in scopes {
-            // Decided before anything of this scope is in: instances at one scope do not displace each other.
-            let nearer: Vec<&'static str> = links.iter().map(|link| link.plugin).collect();
-            let displaced = |link: &&Link| link.combine == Combine::Nearest && nearer.contains(&link.plugin);
-            links.extend(scope.iter().filter(|link| !displaced(link)).cloned());
-        }
-        links.sort_by_key(|link| (link.phase, link.position));
-        Self(links.into())
+        let arranged = arrange(scopes, Link::place).into_iter();
+        arranged
+            .filter(|link| !link.displaced)
+            .map(|link| link.item.clone())
+            .collect()
     }
 
     /// This chain with the plugins of a caller and of the caller's groups, which run once the caller is known.
@@ -72,5 +81,11 @@ impl Chain {
 
     fn split(&self) -> usize {
         self.0.partition_point(|link| !link.phase.knows_consumer())
+    }
+}
+
+impl FromIterator<Link> for Chain {
+    fn from_iter<I: IntoIterator<Item = Link>>(links: I) -> Self {
+        Self(links.into_iter().collect())
     }
 }

@@ -1,6 +1,18 @@
 //! The admin console.
 
+mod consumers;
+mod credentials;
+mod history;
+mod listing;
+mod matching;
+mod objects;
 pub mod palette;
+mod plugins;
+mod references;
+mod routes;
+mod services;
+mod traffic;
+mod upstreams;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -18,6 +30,12 @@ pub fn configure(config: &mut web::ServiceConfig) {
         }))
         .wrap(from_fn(security::guard))
         .configure(palette::configure)
+        .configure(services::configure)
+        .configure(routes::configure)
+        .configure(upstreams::configure)
+        .configure(plugins::configure)
+        .configure(consumers::configure)
+        .configure(credentials::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
     config
         .service(web::redirect("/", urls::console::HOME).see_other())

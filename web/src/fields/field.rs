@@ -144,6 +144,11 @@ impl Field {
         self
     }
 
+    /// How many choices there are.
+    pub(crate) fn offers(&self) -> usize {
+        self.choices.len()
+    }
+
     pub(super) fn on_unless(mut self, default: bool) -> Self {
         self.on = if self.value.is_empty() {
             default

@@ -1,0 +1,224 @@
+//! Routes: which requests lead to which service.
+
+use actix_web::web;
+use askama::Template;
+use control::names;
+use control::usage::{TopBy, UsageFilter};
+use model::clock::Timestamp;
+use model::route::RouteSpec;
+use model::{Kind, Stored};
+use serde_json::{Value, json};
+
+use super::history::{self, Recent};
+use super::listing::Listing;
+use super::matching::{self, Matching};
+use super::objects::{self, FormState, Screen};
+use super::references;
+use super::traffic::{self, Traffic};
+use crate::diff::Diff;
+use crate::fields::Field;
+use crate::times::{self, Time};
+use crate::{Area, Choice, Console, ConsolePage, Fields, PageError, PageResult, Query};
+
+pub(super) fn configure(config: &mut web::ServiceConfig) {
+    config.route("/routes", web::get().to(list));
+    objects::configure::<RouteSpec>(config);
+    config.route("/routes/{id}", web::get().to(show));
+}
+
+/// Methods that the form offers; automation may use others.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+#[derive(Template)]
+#[template(path = "console/routes/list.html")]
+struct ListPage {
+    page: ConsolePage,
+    listing: Listing<Row>,
+    now: Timestamp,
+}
+
+struct Row {
+    stored: Stored<RouteSpec>,
+    service: String,
+    requests: i64,
+}
+
+#[derive(Template)]
+#[template(path = "console/routes/form.html")]
+pub(super) struct FormPage {
+    page: ConsolePage,
+    fields: Fields,
+    stored: Option<Stored<RouteSpec>>,
+    preview: Option<Diff>,
+    service: Field,
+}
+
+#[derive(Template)]
+#[template(path = "console/routes/show.html")]
+struct ShowPage {
+    page: ConsolePage,
+    route: Stored<RouteSpec>,
+    service: String,
+    traffic: Traffic,
+    recent: Recent,
+    call: String,
+    now: Timestamp,
+}
+
+impl Screen for RouteSpec {
+    const AREA: Area = Area::Routes;
+    type FormPage = FormPage;
+
+    async fn form_page(console: &Console, state: FormState<Self>) -> Result<FormPage, PageError> {
+        let FormState {
+            page,
+            fields,
+            stored,
+            preview,
+        } = state;
+        let member = ("service", "Service");
+        let service = references::field(console, &fields, member, Kind::Service, "Choose a service").await?;
+        Ok(FormPage {
+            page,
+            fields,
+            stored,
+            preview,
+            service,
+        })
+    }
+
+    fn prefill(query: &Query) -> Value {
+        json!({ "service": query.get("service") })
+    }
+}
+
+async fn list(console: Console, query: Query) -> PageResult {
+    let asked = query.list(&["service"])?;
+    let found = control::list::<RouteSpec>(console.control(), console.actor(), &asked).await?;
+    let services = found.items.iter().map(|stored| stored.spec.service.0);
+    let services = names::of(console.control(), Kind::Service, services).await?;
+    let counts = traffic::counts(&console, TopBy::Route, &found.items).await?;
+    let page = found.map(|stored| Row {
+        service: services.get(&stored.spec.service.0).cloned().unwrap_or_default(),
+        requests: counts.get(&stored.id.0).copied().unwrap_or(0),
+        stored,
+    });
+    let service = references::shown(&console, Kind::Service, query.get("service")).await?;
+    let listing = Listing::new(page, &asked, query, Area::Routes.url()).chip("Service", "service", service);
+    let page = console.page("Routes", Area::Routes).await?;
+    console.html(&ListPage {
+        page,
+        listing,
+        now: console.control().now(),
+    })
+}
+
+async fn show(console: Console, id: web::Path<String>) -> PageResult {
+    let route = control::get::<RouteSpec>(console.control(), console.actor(), &id).await?;
+    let service = route.spec.service.0;
+    let service = names::of(console.control(), Kind::Service, [service])
+        .await?
+        .remove(&service);
+    let page = console.page(route.spec.name.to_string(), Area::Routes).await?;
+    let filter = UsageFilter {
+        route: Some(route.id),
+        ..UsageFilter::default()
+    };
+    console.html(&ShowPage {
+        page: page.crumb(Area::Routes.title(), Area::Routes.url()),
+        service: service.unwrap_or_default(),
+        traffic: traffic::of(&console, filter).await?,
+        recent: history::recent(&console, route.id.0).await?,
+        call: matching::call(&route.spec, &console.control().settings().proxy_url),
+        route,
+        now: console.control().now(),
+    })
+}
+
+impl ListPage {
+    fn ago(&self, at: &Timestamp) -> Time {
+        times::time(*at, self.now)
+    }
+}
+
+impl FormPage {
+    fn action(&self) -> String {
+        objects::action(self.stored.as_ref())
+    }
+
+    fn back(&self) -> String {
+        objects::back(self.stored.as_ref())
+    }
+
+    fn has_no_service(&self) -> bool {
+        self.service.offers() == 1
+    }
+
+    fn methods(&self) -> Vec<Choice> {
+        let mut methods: Vec<String> = METHODS.map(str::to_owned).to_vec();
+        // A method that automation set has its box too, so that saving keeps it.
+        let set = self
+            .stored
+            .iter()
+            .flat_map(|stored| stored.spec.methods.iter().cloned());
+        methods.extend(set.filter(|method| !METHODS.contains(&method.as_str())));
+        methods
+            .into_iter()
+            .map(|method| Choice::new(method.clone(), method))
+            .collect()
+    }
+
+    fn protocols() -> Vec<Choice> {
+        vec![Choice::new("http", "http"), Choice::new("https", "https")]
+    }
+
+    fn slashes() -> Vec<Choice> {
+        vec![
+            Choice::new("reject", "Refuse the request"),
+            Choice::new("keep", "Keep it as %2F"),
+        ]
+    }
+
+    /// Whether what is folded away needs to be seen.
+    fn is_open(&self) -> bool {
+        let folded = ["priority", "regex_priority", "protocols", "encoded_slashes"];
+        folded.iter().any(|path| self.fields.errors().at(path).is_some())
+    }
+
+    fn has_headers(&self) -> bool {
+        self.fields
+            .value("headers")
+            .and_then(Value::as_object)
+            .is_some_and(|headers| !headers.is_empty())
+            || self
+                .fields
+                .errors()
+                .iter()
+                .any(|error| error.path.starts_with("headers"))
+            || self.fields.wants_row("headers")
+    }
+}
+
+impl ShowPage {
+    fn ago(&self, at: &Timestamp) -> Time {
+        times::time(*at, self.now)
+    }
+
+    fn matching(&self) -> Matching<'_> {
+        Matching(&self.route.spec)
+    }
+
+    fn headers(&self) -> Vec<String> {
+        self.route
+            .spec
+            .headers
+            .iter()
+            .map(|(name, values)| matching::header(name, values))
+            .collect()
+    }
+
+    fn protocols(&self) -> String {
+        let words = self.route.spec.protocols.iter().map(|protocol| protocol.as_str());
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
