@@ -1,26 +1,27 @@
-//! Answers that the gateway gives itself: problem bodies (RFC 9457) and the complete responses of plugins.
+//! Answers that the gateway gives itself: refusals and the complete responses of plugins.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VIA};
 use http::{HeaderName, HeaderValue, Method};
 use model::reason::Reason;
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use plugins::{Answer, Refusal, ResponseExchange};
-use serde_json::json;
 
 use super::context::Context;
+use super::problem::Form;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Header and body of an answer, seen by the filters that ran.
-pub(super) fn compose(answer: Answer, method: &Method, context: &mut Context) -> (ResponseHeader, Bytes) {
+pub(super) fn compose(answer: Answer, request: &RequestHeader, context: &mut Context) -> (ResponseHeader, Bytes) {
     let (status, headers, body) = match answer {
         Answer::Response { status, headers, body } => (status.as_u16(), headers, body),
         Answer::Refusal(refusal) => {
             context.reason = Some(refusal.reason);
-            let body = problem(&refusal, &context.request_id);
+            let form = Form::asked(&request.headers);
+            let body = form.body(&refusal, &context.request_id);
             let mut headers = refusal.headers;
-            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+            headers.push((CONTENT_TYPE, HeaderValue::from_static(form.content_type())));
             headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
             (refusal.reason.status(), headers, body)
         }
@@ -33,7 +34,11 @@ pub(super) fn compose(answer: Answer, method: &Method, context: &mut Context) ->
         let _ = response.insert_header(CONTENT_LENGTH, body.len());
     }
     finish(&mut response, context);
-    let body = if *method == Method::HEAD { Bytes::new() } else { body };
+    let body = if request.method == Method::HEAD {
+        Bytes::new()
+    } else {
+        body
+    };
     (response, body)
 }
 
@@ -65,22 +70,6 @@ pub(super) fn method_not_allowed(methods: &[String]) -> Refusal {
         detail: detail.into(),
         headers,
     }
-}
-
-fn problem(refusal: &Refusal, request_id: &str) -> Bytes {
-    let reason = refusal.reason;
-    let body = json!({
-        "type": format!("urn:gatehouse:reason:{}", reason.code()),
-        "title": reason.title(),
-        "status": reason.status(),
-        "detail": refusal.detail,
-        "code": reason.code(),
-        "advice": reason.advice(),
-        "request_id": request_id,
-    });
-    let mut text = body.to_string();
-    text.push('\n');
-    text.into()
 }
 
 #[expect(clippy::expect_used, reason = "every status that is used here is a valid one")]

@@ -7,6 +7,7 @@ mod context;
 mod failure;
 mod forward;
 mod head;
+mod problem;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Method;
 use ipnet::IpNet;
 use model::clock::Clock;
 use model::reason::Reason;
@@ -47,8 +47,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     async fn send(&self, session: &mut Session, context: &mut Context, answer: Answer) -> Result<()> {
-        let method = session.req_header().method.clone();
-        let (header, body) = answer::compose(answer, &method, context);
+        let (header, body) = answer::compose(answer, session.req_header(), context);
         let empty = body.is_empty();
         session.write_response_header(Box::new(header), empty).await?;
         if !empty {
@@ -264,13 +263,12 @@ impl ProxyHttp for Proxy {
             tracing::warn!(service, request.id = context.request_id, error = %error, reason = reason.code(), "a request failed");
         }
         let detail = failure::detail(reason, service);
-        let method: Method = session.req_header().method.clone();
         let refusal = Refusal {
             reason,
             detail: detail.into(),
             headers: Vec::new(),
         };
-        let (header, body) = answer::compose(Answer::Refusal(refusal), &method, context);
+        let (header, body) = answer::compose(Answer::Refusal(refusal), session.req_header(), context);
         // It does nothing when a part of the response was sent already: then the connection just ends.
         let _ = session.as_downstream_mut().write_error_response(header, body).await;
         FailToProxy {
