@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::objects::Screen;
 use crate::charts::{Chart, Color};
+use crate::spark::{Spark, spark};
 use crate::{Console, PageError, text};
 
 /// How far back the figures of an object go.
@@ -18,6 +19,7 @@ const DAY: Duration = Duration::hours(24);
 pub(super) struct Traffic {
     pub(super) summary: Summary,
     pub(super) chart: Chart,
+    points: Vec<Point>,
 }
 
 /// The traffic that `filter` lets through.
@@ -29,6 +31,7 @@ pub(super) async fn of(console: &Console, filter: UsageFilter) -> Result<Traffic
     Ok(Traffic {
         summary,
         chart: by_status(&points),
+        points,
     })
 }
 
@@ -67,8 +70,7 @@ impl Traffic {
         if self.summary.requests == 0 {
             return "–".to_owned();
         }
-        #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
-        let share = 100.0 * errors as f64 / self.summary.requests as f64;
+        let share = 100.0 * as_float(errors) / as_float(self.summary.requests);
         format!("{share:.2}")
     }
 
@@ -84,6 +86,27 @@ impl Traffic {
         self.summary.p95_ms.map_or_else(|| "–".to_owned(), text::trim)
     }
 
+    /// One of the figures over time.
+    fn spark(&self, of: impl Fn(&Point) -> f64) -> Spark {
+        spark(self.points.iter().map(of).collect())
+    }
+
+    pub(super) fn requests_over_time(&self) -> Spark {
+        self.spark(|point| as_float(point.requests))
+    }
+
+    pub(super) fn client_errors_over_time(&self) -> Spark {
+        self.spark(|point| as_float(point.client_errors))
+    }
+
+    pub(super) fn server_errors_over_time(&self) -> Spark {
+        self.spark(|point| as_float(point.server_errors)).bad()
+    }
+
+    pub(super) fn p95_over_time(&self) -> Spark {
+        self.spark(|point| point.p95_ms.unwrap_or(0.0))
+    }
+
     /// Why the gateway answered by itself, most often first.
     pub(super) fn reasons(&self) -> Vec<(&str, String)> {
         let mut reasons: Vec<_> = self.summary.reasons.iter().collect();
@@ -93,4 +116,9 @@ impl Traffic {
             .map(|(reason, count)| (reason.as_str(), text::count(count)))
             .collect()
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
+fn as_float(value: i64) -> f64 {
+    value as f64
 }
