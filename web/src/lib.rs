@@ -14,6 +14,7 @@ pub mod keys;
 pub mod navigation;
 pub mod page;
 pub mod people;
+pub mod plans;
 pub mod portal;
 pub mod query;
 pub mod schema_form;

@@ -51,6 +51,18 @@ areas! {
         Consumers = "Consumers", "users", urls::console::list(Kind::Consumer);
         /// The keys of consumers.
         Keys = "API keys", "key-round", urls::console::KEYS;
+        /// The entries of the catalogue.
+        Apis = "APIs", "book-open", urls::console::list(Kind::Api);
+        /// What is offered together.
+        Products = "Products", "package", urls::console::list(Kind::Product);
+        /// The limits under which products are offered.
+        Plans = "Plans", "layers", urls::console::list(Kind::Plan);
+        /// Which application uses which plan.
+        Subscriptions = "Subscriptions", "inbox", urls::console::list(Kind::Subscription);
+        /// The programs of developers.
+        Applications = "Applications", "box", urls::console::list(Kind::Application);
+        /// The accounts of the portal.
+        Developers = "Developers", "user-round", urls::console::list(Kind::Developer);
         /// The audit log.
         Audit = "Audit log", "scroll-text", urls::console::AUDIT;
         /// The revisions.
@@ -80,6 +92,17 @@ pub(crate) const NAVIGATION: &[(&str, &[Area])] = &[
         &[Area::Services, Area::Routes, Area::Upstreams, Area::Plugins],
     ),
     ("Access", &[Area::Consumers, Area::Keys]),
+    (
+        "Portal",
+        &[
+            Area::Apis,
+            Area::Products,
+            Area::Plans,
+            Area::Subscriptions,
+            Area::Applications,
+            Area::Developers,
+        ],
+    ),
     ("System", &[Area::Audit, Area::Revisions, Area::Settings]),
 ];
 

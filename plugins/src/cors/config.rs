@@ -40,7 +40,7 @@ pub struct Cors {
     #[schemars(title = "Allow credentials")]
     pub allow_credentials: bool,
     /// How long browsers may remember the answer to a preflight request, in seconds; at most a day.
-    #[schemars(title = "Remember for seconds", range(max = 86_400))]
+    #[schemars(title = "Remember for", range(max = 86_400))]
     pub max_age_seconds: u32,
 }
 

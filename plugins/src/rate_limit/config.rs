@@ -29,7 +29,7 @@ pub struct Limit {
     #[schemars(title = "Requests", range(min = 1, max = 4_294_967_295_u32), example = 600)]
     pub requests: u32,
     /// The window, in seconds; at most 31 days.
-    #[schemars(title = "Window in seconds", range(min = 1, max = 2_678_400), example = 60)]
+    #[schemars(title = "Window", range(min = 1, max = 2_678_400), example = 60)]
     pub window_seconds: u32,
     /// What has an allowance of its own.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! The admin console.
 
+mod catalogue;
 mod consumers;
 mod credentials;
 mod history;
@@ -36,6 +37,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(plugins::configure)
         .configure(consumers::configure)
         .configure(credentials::configure)
+        .configure(catalogue::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
     config
         .service(web::redirect("/", urls::console::HOME).see_other())

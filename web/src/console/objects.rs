@@ -17,6 +17,9 @@ pub(super) trait Screen: control::Table {
     /// Its form.
     type FormPage: Template;
 
+    /// Whether it can be switched on and off.
+    const SWITCHES: bool = true;
+
     /// The page with its form.
     fn form_page(console: &Console, state: FormState<Self>) -> impl Future<Output = Result<Self::FormPage, PageError>>;
 
@@ -77,9 +80,11 @@ pub(super) fn configure<S: Screen>(config: &mut web::ServiceConfig) {
         .route(&format!("/{list}/new"), web::post().to(create::<S>))
         .route(&format!("/{list}/{{id}}/edit"), web::get().to(edit::<S>))
         .route(&format!("/{list}/{{id}}/edit"), web::post().to(update::<S>))
-        .route(&format!("/{list}/{{id}}/enabled"), web::post().to(switch::<S>))
         .route(&format!("/{list}/{{id}}/delete"), web::get().to(ask_delete::<S>))
         .route(&format!("/{list}/{{id}}/delete"), web::post().to(delete::<S>));
+    if S::SWITCHES {
+        config.route(&format!("/{list}/{{id}}/enabled"), web::post().to(switch::<S>));
+    }
 }
 
 /// Where the form of an object is sent: the page that shows it.

@@ -21,6 +21,7 @@ use url::form_urlencoded;
 
 use crate::error::PageError;
 use crate::visit::Visit;
+pub(crate) use reader::join;
 use reader::{Meaning, Node, Reader, path_of, without_nulls};
 
 /// The largest form; an OpenAPI document fits.

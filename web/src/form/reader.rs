@@ -226,7 +226,7 @@ fn items(text: &str, separator: fn(char) -> bool) -> Value {
         .collect()
 }
 
-pub(super) fn join(path: &str, part: &str) -> String {
+pub(crate) fn join(path: &str, part: &str) -> String {
     if path.is_empty() {
         part.to_owned()
     } else {

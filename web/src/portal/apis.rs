@@ -6,7 +6,6 @@ use askama::Template;
 use control::offers::{self, ApiPage, ListedApi, Offer};
 use control::openapi::{self, Body, Member, Operation};
 use model::api::ApiState;
-use model::plan::PlanLimit;
 
 use crate::{PageResult, Portal, PortalArea, PortalPage, Query, text, urls};
 
@@ -144,23 +143,6 @@ fn curl(operation: &Operation, base_url: &str, request: &str) -> String {
         lines.push(format!("  -d '{}'", request.replace('\'', "'\\''")));
     }
     lines.join(" \\\n")
-}
-
-/// `60 requests per minute`, for people.
-pub(super) fn limits(limits: &[PlanLimit]) -> String {
-    let per = |seconds: u32| match seconds {
-        1 => "second".to_owned(),
-        60 => "minute".to_owned(),
-        3_600 => "hour".to_owned(),
-        86_400 => "day".to_owned(),
-        other => format!("{other} s"),
-    };
-    let limit = |limit: &PlanLimit| format!("{} per {}", text::count(limit.requests), per(limit.window_seconds));
-    if limits.is_empty() {
-        "No limits".to_owned()
-    } else {
-        limits.iter().map(limit).collect::<Vec<_>>().join(", ")
-    }
 }
 
 impl ListPage {

@@ -54,7 +54,7 @@ impl SubscribePage {
     fn plans(&self) -> Vec<Choice> {
         let label = |offer: &Offer| {
             let approval = if offer.needs_approval { ", on approval" } else { "" };
-            format!("{}: {}{approval}", offer.title, super::apis::limits(&offer.limits))
+            format!("{}: {}{approval}", offer.title, crate::plans::limits(&offer.limits))
         };
         self.offers
             .iter()

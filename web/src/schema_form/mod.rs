@@ -13,6 +13,7 @@ use askama::filters::HtmlSafe;
 use serde_json::{Map, Value};
 
 use crate::fields::{Choice, Field, Fields, id, mark, placeholder};
+use crate::form::join;
 use crate::text;
 
 /// Schemas refer to each other at most so deep; what goes deeper refers to itself and is edited as JSON.
@@ -182,7 +183,7 @@ impl Maker<'_> {
             .cloned()
             .unwrap_or_default();
         let nodes = properties.iter().map(|(name, property)| {
-            let path = format!("{}.{name}", object.path);
+            let path = join(object.path, name);
             let schema = self.resolve(property);
             let help = schema
                 .get("description")
@@ -193,7 +194,7 @@ impl Maker<'_> {
             let (label, _) = unit(name);
             let member = Member {
                 help,
-                label: text::label(label),
+                label: label_of(property, label),
                 path: &path,
                 required: required(name),
                 depth: object.depth,
@@ -393,6 +394,12 @@ fn first_clause(description: &str) -> String {
     } else {
         String::new()
     }
+}
+
+/// The title that a member has where it stands, else its name in words.
+fn label_of(property: &Value, name: &str) -> String {
+    let title = property.get("title").and_then(Value::as_str);
+    title.map_or_else(|| text::label(name), str::to_owned)
 }
 
 /// The unit that a name ends with.
