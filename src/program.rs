@@ -37,7 +37,7 @@ impl Program {
     pub(crate) async fn run(self) -> Result<()> {
         let stop = signals::stop()?;
         let secret = secret::secret(&self.state)?;
-        let storage = Storage::open(&self.state).await?;
+        let storage = Storage::open(&self.state, terminal::good).await?;
         let result = self.serve(&storage, secret, stop).await;
         // The database goes last: everything else may still have something to write.
         let closed = storage.close().await;
@@ -52,7 +52,10 @@ impl Program {
         };
         let gateway = match &self.gateway {
             Some(settings) => {
-                let brand = self.control.as_ref().map_or("gh", |control| control.key_brand.as_str());
+                let brand = self
+                    .control
+                    .as_ref()
+                    .map_or("gh", |control| control.keys.key_brand.as_str());
                 Some(gateway::Gateway::start(data_plane::config(
                     settings,
                     &self.state,
@@ -122,7 +125,7 @@ impl People {
         let local = |address: SocketAddr| format!("http://localhost:{}", address.port());
         let plain = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
         let deployment = Settings {
-            key_brand: settings.key_brand.clone(),
+            key_brand: settings.keys.key_brand.clone(),
             console_url: settings
                 .console_url
                 .as_ref()

@@ -59,9 +59,8 @@ pub(crate) struct ControlSettings {
         value_name = "URL"
     )]
     pub(crate) proxy_url: Url,
-    /// The first part of every generated key: 2 to 8 lower-case letters or digits.
-    #[arg(long, env = "GATEHOUSE_KEY_BRAND", default_value = "gh", value_name = "WORD", value_parser = key_brand)]
-    pub(crate) key_brand: String,
+    #[command(flatten)]
+    pub(crate) keys: KeySettings,
     /// Mail server, as `smtps://user:password@host:465` or `smtp://host:587` (STARTTLS). Without it mails are kept and
     /// shown in the console and the terminal.
     #[arg(long, env = "GATEHOUSE_SMTP_URL", hide_env_values = true, value_name = "URL")]
@@ -74,6 +73,14 @@ pub(crate) struct ControlSettings {
         value_name = "MAILBOX"
     )]
     pub(crate) mail_from: String,
+}
+
+/// How keys look.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeySettings {
+    /// The first part of every generated key: 2 to 8 lower-case letters or digits.
+    #[arg(long, env = "GATEHOUSE_KEY_BRAND", default_value = "gh", value_name = "WORD", value_parser = key_brand)]
+    pub(crate) key_brand: String,
 }
 
 /// The data plane.

@@ -8,7 +8,6 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgPool};
 
 use crate::settings::StateSettings;
-use crate::terminal;
 
 /// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -23,8 +22,8 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Finds the database, and brings up an embedded one when none is given.
-    pub(crate) async fn open(settings: &StateSettings) -> Result<Self> {
+    /// Finds the database, and brings up an embedded one when none is given, which is said by `say`.
+    pub(crate) async fn open(settings: &StateSettings, say: fn(&str)) -> Result<Self> {
         if let Some(url) = &settings.database_url {
             return Ok(Self {
                 url: url.clone(),
@@ -35,7 +34,7 @@ impl Storage {
         let server = database::Server::start(&directory)
             .await
             .context("the embedded Postgres did not start")?;
-        terminal::good(&format!("Postgres is up, its data is in {}", directory.display()));
+        say(&format!("Postgres is up, its data is in {}", directory.display()));
         Ok(Self {
             url: server.url().to_owned(),
             server: Some(server),

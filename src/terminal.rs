@@ -28,6 +28,12 @@ pub(crate) fn good(text: &str) {
     say(&format!("{GOOD}✓{GOOD:#} {text}"));
 }
 
+/// Something that went well, beside an answer that programs read: on standard error.
+pub(crate) fn note(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(anstream::stderr().lock(), "{GOOD}✓{GOOD:#} {text}");
+}
+
 /// A plain line.
 pub(crate) fn say(text: &str) {
     // Nobody to read it is no reason to stop serving.

@@ -16,7 +16,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> Result<()> {
-        let storage = Storage::open(&self.state).await?;
+        let storage = Storage::open(&self.state, terminal::good).await?;
         let migrated = async {
             let pool = storage.connect().await?;
             storage::migrate(&pool).await?;

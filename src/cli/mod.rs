@@ -4,7 +4,9 @@ mod admin;
 mod demo;
 mod healthcheck;
 mod migrate;
+mod offline;
 mod serve;
+mod token;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -37,6 +39,9 @@ enum Command {
     /// Manage administrators.
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Manage API tokens.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Run the demo shop alone.
     Demo(demo::Demo),
     /// Ask a running gateway whether it is ready; ends with 0 when it is.
@@ -58,6 +63,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Gateway(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Admin(command) => command.run().await,
+            Command::Token(command) => command.run().await,
             Command::Demo(command) => command.run().await,
             Command::Healthcheck(command) => command.run().await,
         }
