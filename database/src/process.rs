@@ -152,6 +152,11 @@ impl Process {
         self.end(&[Signal::QUIT, Signal::KILL]).await
     }
 
+    /// Ends the server without a word to it; its children notice by themselves.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.end(&[Signal::KILL]).await
+    }
+
     /// Asks for the end without waiting, for those who cannot wait.
     pub(crate) fn ask_to_stop(&self) {
         self.signal(Signal::INT);

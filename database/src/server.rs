@@ -68,6 +68,14 @@ impl Server {
         }
     }
 
+    /// Kills the server, as the system does that has no more memory. [`Server::resume`] brings it back.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
     /// Starts a halted server again under the same URL.
     pub async fn resume(&mut self) -> Result<()> {
         if self.process.is_none() {

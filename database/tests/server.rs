@@ -210,7 +210,7 @@ async fn what_an_interrupted_setup_left_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_halted_server_comes_back_under_the_same_url() {
+async fn a_halted_or_killed_server_comes_back_under_the_same_url() {
     let mut server = TestServer::start().await.unwrap();
     run(
         &server,
@@ -218,6 +218,10 @@ async fn a_halted_server_comes_back_under_the_same_url() {
     )
     .await;
     server.halt().await.unwrap();
+    PgConnection::connect(server.url()).await.unwrap_err();
+    server.resume().await.unwrap();
+    assert_eq!(notes(&server).await, ["kept"]);
+    server.kill().await.unwrap();
     PgConnection::connect(server.url()).await.unwrap_err();
     server.resume().await.unwrap();
     assert_eq!(notes(&server).await, ["kept"]);
