@@ -13,7 +13,7 @@ use pingora::server::configuration::ServerConf;
 use plugins::counters::Counters;
 use plugins::{REGISTRY, Services};
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime as Threads;
+use tokio::runtime::Runtime as TokioRuntime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -45,7 +45,7 @@ pub struct Gateway;
 
 /// A gateway that runs; dropping it ends it without ceremony.
 pub struct Running {
-    threads: Option<Threads>,
+    _threads: Threads,
     proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
@@ -100,16 +100,8 @@ impl Gateway {
             listeners.push(listener::bind(*address, "GATEHOUSE_PROXY_LISTEN")?);
         }
         let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
-        let mut threads = tokio::runtime::Builder::new_multi_thread();
-        if let Some(count) = config.threads {
-            threads.worker_threads(count.max(1));
-        }
-        let threads = threads
-            .thread_name("gateway")
-            .enable_all()
-            .build()
-            .map_err(Error::Threads)?;
-        let entered = threads.enter();
+        let threads = Threads::start(config.threads)?;
+        let entered = threads.runtime().enter();
         let shared = Arc::new(Shared {
             current: Arc::default(),
             telemetry: Arc::default(),
@@ -144,7 +136,7 @@ impl Gateway {
         drop(entered);
         let drain = config.drain;
         Ok(Running {
-            threads: Some(threads),
+            _threads: threads,
             proxies,
             status,
             shared,
@@ -195,9 +187,28 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+/// The threads of one gateway, which may end in the midst of another program's: they are not waited for.
+struct Threads(Option<TokioRuntime>);
+
+impl Threads {
+    fn start(count: Option<usize>) -> Result<Self, Error> {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        if let Some(count) = count {
+            threads.worker_threads(count.max(1));
+        }
+        let threads = threads.thread_name("gateway").enable_all().build();
+        threads.map(|threads| Self(Some(threads))).map_err(Error::Threads)
+    }
+
+    #[expect(clippy::expect_used, reason = "only `drop` takes the runtime")]
+    fn runtime(&self) -> &TokioRuntime {
+        self.0.as_ref().expect("the runtime is there until it is dropped")
+    }
+}
+
+impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
+        if let Some(threads) = self.0.take() {
             threads.shutdown_background();
         }
     }

@@ -111,6 +111,40 @@ async fn it_follows_changes_reports_itself_and_ships_usage_once() {
     assert!(stopped);
 }
 
+/// Otherwise a writer would not wait for a gateway that serves already, and not yet what was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_known_before_it_serves_anything() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    publish(database.url(), Configuration::new()).await;
+    let mut locking = connect(database.url()).await;
+    let mut lock = locking.begin().await.expect("a transaction");
+    sqlx::query("lock table config_entries in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .expect("locked");
+    let gateway = follow(database.url(), None);
+    let mut connection = connect(database.url()).await;
+    eventually(async || {
+        let reported: Option<i64> = sqlx::query_scalar("select applied_revision from gateways")
+            .fetch_optional(&mut connection)
+            .await
+            .expect("rows");
+        reported == Some(0)
+    })
+    .await;
+    assert_eq!(get(gateway.status_address(), "/readyz", &[]).await.status, 503);
+    lock.rollback().await.expect("unlocked");
+    applied(&gateway, 1).await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_url_that_cannot_be_read_is_an_error_within_another_program_too() {
+    let config = config(Source::Postgres("hello".to_owned()));
+    let error = Gateway::start(config).expect_err("refused");
+    assert!(error.to_string().contains("the database URL cannot be read"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_entry_is_reported_and_the_rest_is_served() {
     let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
@@ -168,6 +202,27 @@ async fn it_serves_on_and_restarts_while_the_database_is_down() {
     tokio::time::timeout(Duration::from_secs(20), applied(&again, next))
         .await
         .expect("it comes back by itself");
+    again.stop().await;
+    std::fs::remove_dir_all(directory).expect("removable");
+}
+
+/// A copy may have keys that were revoked since it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_never_serves_an_old_copy_while_the_database_answers() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    let directory = std::env::temp_dir().join(format!("gatehouse-following-{}", Uuid::now_v7()));
+    let gateway = follow(database.url(), Some(directory.clone()));
+    let old = publish(database.url(), Configuration::new()).await;
+    applied(&gateway, old).await;
+    gateway.stop().await;
+    assert!(
+        directory.join("gateway-config.json").exists(),
+        "a stop leaves the newest copy"
+    );
+    let new = publish(database.url(), Configuration::new()).await;
+    let again = follow(database.url(), Some(directory.clone()));
+    eventually(async || again.revision().is_some()).await;
+    assert_eq!(again.revision(), Some(new));
     again.stop().await;
     std::fs::remove_dir_all(directory).expect("removable");
 }

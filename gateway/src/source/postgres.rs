@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::Kind;
 use model::snapshot::Entry;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Row as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -23,6 +23,8 @@ use crate::usage::Recorder;
 
 /// How long a question to the database may take.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a start waits for the database to answer before the copy of an earlier run is served.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the head is looked at, and the gateway reports.
 const TICK: Duration = Duration::from_secs(1);
 /// How often usage is shipped.
@@ -59,7 +61,14 @@ pub(crate) fn pool(url: &str) -> Result<PgPool, Error> {
 impl PostgresSource {
     /// Follows until told to stop, then reports that it has and ships what is left.
     pub(crate) async fn run(mut self, pool: PgPool, mut stopping: watch::Receiver<bool>) {
-        self.follower.restore();
+        let begun = tokio::select! {
+            begun = self.begin(&pool) => begun,
+            _ = stopping.changed() => Ok(()),
+        };
+        if let Err(error) = begun {
+            tracing::warn!(%error, "the database is away at the start");
+            self.follower.restore();
+        }
         let mut pause = Duration::from_millis(50);
         while !*stopping.borrow() {
             let followed = Instant::now();
@@ -78,8 +87,10 @@ impl PostgresSource {
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
+        self.follower.keep();
         self.usage.cut();
         let last_words = async {
+            reach(&pool).await?;
             ship::all(&pool, &self.usage).await?;
             Reporter::new(&self.instance).stopped(&pool).await
         };
@@ -88,13 +99,31 @@ impl PostgresSource {
         }
     }
 
+    /// Loads what is there now. The copy of an earlier run may have keys that were revoked since: it is used only when
+    /// the database does not answer.
+    async fn begin(&mut self, pool: &PgPool) -> sqlx::Result<()> {
+        timeout(PATIENCE, self.meet(pool))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        self.catch_up(pool).await?;
+        Ok(())
+    }
+
+    /// Makes sure that the database answers and knows this gateway before anything is loaded: whoever changes something
+    /// from then on waits for it too.
+    async fn meet(&self, pool: &PgPool) -> sqlx::Result<()> {
+        within(reach(pool)).await?;
+        self.report(pool, 0).await
+    }
+
     /// Follows as long as the database answers.
     async fn follow(&mut self, pool: &PgPool) -> sqlx::Result<()> {
+        self.meet(pool).await?;
         let mut listener = within(PgListener::connect_with(pool)).await?;
         within(listener.listen(CHANNEL)).await?;
         self.catch_up(pool).await?;
         self.telemetry.source_up(true);
-        self.report(pool).await?;
+        self.report_applied(pool).await?;
         let (mut tick, mut shipping) = (interval(TICK), interval(SHIP));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         shipping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,12 +133,12 @@ impl PostgresSource {
                     // None means that the connection was lost: what was notified meanwhile is found by the tick.
                     notification?;
                     if self.catch_up(pool).await? {
-                        self.report(pool).await?;
+                        self.report_applied(pool).await?;
                     }
                 }
                 _ = tick.tick() => {
                     self.catch_up(pool).await?;
-                    self.report(pool).await?;
+                    self.report_applied(pool).await?;
                     self.follower.keep();
                 }
                 _ = shipping.tick() => {
@@ -120,9 +149,13 @@ impl PostgresSource {
         }
     }
 
-    async fn report(&self, pool: &PgPool) -> sqlx::Result<()> {
+    async fn report_applied(&self, pool: &PgPool) -> sqlx::Result<()> {
+        self.report(pool, self.follower.revision().unwrap_or(0)).await
+    }
+
+    async fn report(&self, pool: &PgPool, revision: i64) -> sqlx::Result<()> {
         let problems = self.follower.problems();
-        within(Reporter::new(&self.instance).running(pool, self.follower.revision().unwrap_or(0), &problems)).await
+        within(Reporter::new(&self.instance).running(pool, revision, &problems)).await
     }
 
     /// Applies everything above the revision that is served; says whether there was something.
@@ -143,6 +176,11 @@ impl PostgresSource {
         self.follower.apply(head, entries);
         Ok(true)
     }
+}
+
+/// Fails at once and with the cause when nobody answers; the pool would try until its time is over and not say why.
+async fn reach(pool: &PgPool) -> sqlx::Result<()> {
+    pool.connect_options().connect().await?.close().await
 }
 
 /// The head and the rows above `known`, as of one moment.
