@@ -32,6 +32,7 @@ pub(crate) struct ControlSettings {
     #[arg(
         long,
         env = "GATEHOUSE_ADMIN_LISTEN",
+        value_parser = address,
         default_value = "127.0.0.1:8001",
         value_name = "ADDRESS"
     )]
@@ -40,21 +41,23 @@ pub(crate) struct ControlSettings {
     #[arg(
         long,
         env = "GATEHOUSE_PORTAL_LISTEN",
+        value_parser = address,
         default_value = "127.0.0.1:8002",
         value_name = "ADDRESS"
     )]
     pub(crate) portal_listen: SocketAddr,
     /// How browsers reach the console; default is http on localhost with the console's port. Anything but http on a
     /// loopback address gets `__Host-` cookies, which need https.
-    #[arg(long, env = "GATEHOUSE_CONSOLE_URL", value_name = "URL")]
+    #[arg(long, env = "GATEHOUSE_CONSOLE_URL", value_name = "URL", value_parser = site)]
     pub(crate) console_url: Option<Url>,
     /// How browsers reach the portal; default is http on localhost with the portal's port.
-    #[arg(long, env = "GATEHOUSE_PORTAL_URL", value_name = "URL")]
+    #[arg(long, env = "GATEHOUSE_PORTAL_URL", value_name = "URL", value_parser = site)]
     pub(crate) portal_url: Option<Url>,
     /// How clients reach the gateway; shown in the portal.
     #[arg(
         long,
         env = "GATEHOUSE_PROXY_URL",
+        value_parser = site,
         default_value = "http://localhost:8000",
         value_name = "URL"
     )]
@@ -91,6 +94,7 @@ pub(crate) struct GatewaySettings {
     #[arg(
         long,
         env = "GATEHOUSE_PROXY_LISTEN",
+        value_parser = address,
         default_value = "0.0.0.0:8000",
         value_delimiter = ',',
         value_name = "ADDRESS"
@@ -100,6 +104,7 @@ pub(crate) struct GatewaySettings {
     #[arg(
         long,
         env = "GATEHOUSE_STATUS_LISTEN",
+        value_parser = address,
         default_value = "127.0.0.1:8100",
         value_name = "ADDRESS"
     )]
@@ -127,6 +132,7 @@ pub(crate) struct DemoSettings {
         long = "listen",
         id = "demo_listen",
         env = "GATEHOUSE_DEMO_LISTEN",
+        value_parser = address,
         default_value = "127.0.0.1:8090,127.0.0.1:8091",
         value_delimiter = ',',
         value_name = "ADDRESS"
@@ -161,6 +167,19 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Reads where to listen.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.trim().parse();
+    address.map_err(|_| "must be an address with a port, such as 127.0.0.1:8001".to_owned())
+}
+
+/// Reads how browsers or clients get somewhere.
+fn site(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "must begin with http:// or https:// and name a host".to_owned())
+}
+
 fn key_brand(text: &str) -> Result<String, String> {
     let fits = (2..=8).contains(&text.len())
         && text
@@ -178,7 +197,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     let network = text
         .parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| format!("`{text}` is neither a network like 10.0.0.0/8 nor an address"))
+    network.map_err(|_| "is neither a network like 10.0.0.0/8 nor an address".to_owned())
 }
 
 #[cfg(test)]
@@ -190,6 +209,14 @@ mod tests {
         assert!(key_brand("gh").is_ok() && key_brand("acme2").is_ok());
         for wrong in ["g", "Gatehouse", "a_b", "waytoolong"] {
             assert!(key_brand(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_site_is_a_url_with_a_host() {
+        assert!(site("https://console.example.com").is_ok() && site("http://[::1]:8001/base").is_ok());
+        for wrong in ["localhost:8000", "console.example.com", "ftp://example.com", "http://"] {
+            assert!(site(wrong).is_err(), "{wrong}");
         }
     }
 

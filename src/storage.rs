@@ -5,12 +5,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use control::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use crate::settings::StateSettings;
 
 /// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How often a server that is starting up is asked again.
+const LOOK: Duration = Duration::from_millis(100);
+/// What a server says that is starting up, or stopping.
+const CANNOT_CONNECT_NOW: &str = "57P03";
 /// Connections that control may hold.
 const CONNECTIONS: u32 = 16;
 
@@ -18,6 +22,7 @@ const CONNECTIONS: u32 = 16;
 pub(crate) struct Storage {
     /// How others in the program reach it.
     pub(crate) url: String,
+    options: PgConnectOptions,
     server: Option<database::Server>,
 }
 
@@ -27,6 +32,7 @@ impl Storage {
         if let Some(url) = &settings.database_url {
             return Ok(Self {
                 url: url.clone(),
+                options: options(url)?,
                 server: None,
             });
         }
@@ -37,29 +43,24 @@ impl Storage {
         say(&format!("Postgres is up, its data is in {}", directory.display()));
         Ok(Self {
             url: server.url().to_owned(),
+            options: options(server.url())?,
             server: Some(server),
         })
     }
 
-    /// Connections to it; the first one is made at once, so that a wrong URL is known now.
+    /// Connections to it; the first one is made at once, so that what is wrong with the URL is known now.
     pub(crate) async fn connect(&self) -> Result<PgPool> {
-        let options: PgConnectOptions = self
-            .url
-            .parse()
-            .map_err(|error| anyhow!("DATABASE_URL is no database URL: {error}"))?;
+        let options = self.options.clone();
         let place = format!("{}:{}", options.get_host(), options.get_port());
-        let options = options
-            .application_name("gatehouse")
-            .log_statements(log::LevelFilter::Trace);
+        let failed = || format!("cannot use the database of DATABASE_URL at {place}");
+        match tokio::time::timeout(CONNECT, first_connection(&options)).await {
+            Ok(connected) => connected.with_context(failed)?,
+            Err(_) => bail!("the database of DATABASE_URL at {place} does not answer within {CONNECT:?}"),
+        }
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT)
-            .connect_with(options);
-        match tokio::time::timeout(CONNECT * 2, pool).await {
-            Ok(Ok(pool)) => Ok(pool),
-            Ok(Err(error)) => Err(error).with_context(|| format!("cannot use the database of DATABASE_URL at {place}")),
-            Err(_) => bail!("the database of DATABASE_URL at {place} does not answer"),
-        }
+            .acquire_timeout(CONNECT);
+        pool.connect_with(options).await.with_context(failed)
     }
 
     /// Ends the embedded server.
@@ -69,6 +70,33 @@ impl Storage {
             None => Ok(()),
         }
     }
+}
+
+/// What a pool would only call a timeout has its cause here. A server that is starting up gets its time.
+async fn first_connection(options: &PgConnectOptions) -> sqlx::Result<()> {
+    loop {
+        match options.connect().await {
+            Ok(connection) => return connection.close().await,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CANNOT_CONNECT_NOW) => {
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Reads a URL as Postgres' own programs do. It is a secret, so it is not repeated.
+fn options(url: &str) -> Result<PgConnectOptions> {
+    if !["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        bail!("DATABASE_URL is wrong: it must be like postgres://user:password@host:port/database");
+    }
+    let options: PgConnectOptions = url.parse().map_err(|error| anyhow!("DATABASE_URL is wrong: {error}"))?;
+    Ok(options
+        .application_name("gatehouse")
+        .log_statements(log::LevelFilter::Trace))
 }
 
 /// Brings the schema to this program's version; refuses one that a newer program made.

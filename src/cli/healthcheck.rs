@@ -19,6 +19,7 @@ pub(super) struct Healthcheck {
     #[arg(
         long,
         env = "GATEHOUSE_STATUS_LISTEN",
+        value_parser = crate::settings::address,
         default_value = "127.0.0.1:8100",
         value_name = "ADDRESS"
     )]

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod admin;
+mod arguments;
 mod demo;
 mod healthcheck;
 mod migrate;
@@ -50,7 +51,7 @@ enum Command {
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> Result<()> {
-    let cli = Cli::parse();
+    let cli: Cli = arguments::read()?;
     logging::start(&cli.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
