@@ -11,6 +11,15 @@ mod stack;
 mod upstream;
 
 mod automation;
+mod developer;
+mod input;
+mod live;
+mod outage;
+mod plugins;
+mod refusals;
+mod restart;
+mod routing;
+mod usage;
 
 use std::time::Duration;
 

@@ -45,7 +45,7 @@ impl Settings {
     fn process(&self, home: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         command.current_dir(home).env_clear();
-        for name in ["PATH", "GATEHOUSE_POSTGRES_BIN", "RUST_BACKTRACE"] {
+        for name in ["PATH", "GATEHOUSE_POSTGRES_BIN"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -159,6 +159,16 @@ impl Program {
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.terminate();
         self.wait().await
+    }
+
+    /// Lets it hang, as a machine does that swaps.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Ends it as a crash would.

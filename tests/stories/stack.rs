@@ -23,11 +23,20 @@ pub(crate) const ADMIN: &str = "olga@example.com";
 /// What she signs in with.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
+/// Whose the database is.
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    Shared,
+    Own,
+    Embedded,
+}
+
 /// What a stack shall be.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     gateways: usize,
-    own_postgres: bool,
+    database: Kind,
     settings: Settings,
 }
 
@@ -47,7 +56,13 @@ impl Plan {
 
     /// On a Postgres that nobody else uses, so that it may be killed.
     pub(crate) fn own_postgres(mut self) -> Self {
-        self.own_postgres = true;
+        self.database = Kind::Own;
+        self
+    }
+
+    /// On the Postgres that the program brings up itself; for [`Plan::one`].
+    pub(crate) fn embedded(mut self) -> Self {
+        self.database = Kind::Embedded;
         self
     }
 
@@ -60,12 +75,14 @@ impl Plan {
     /// Starts it, with a token for automation, and waits until all of it is ready.
     pub(crate) async fn start(self) -> Stack {
         let home = Home::make();
-        let storage = Storage::bring_up(self.own_postgres).await;
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let mut settings = self
-            .settings
-            .with("DATABASE_URL", storage.url())
-            .with("GATEHOUSE_SECRET", secret);
+        let storage = Storage::bring_up(&self.database).await;
+        let mut settings = match storage.url() {
+            Some(url) => {
+                let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+                self.settings.with("DATABASE_URL", url).with("GATEHOUSE_SECRET", secret)
+            }
+            None => self.settings.with("GATEHOUSE_DATA_DIR", home.0.join("data").display()),
+        };
         for listener in ["ADMIN", "PORTAL", "PROXY", "STATUS"] {
             settings = settings.with(&format!("GATEHOUSE_{listener}_LISTEN"), "127.0.0.1:0");
         }
@@ -178,6 +195,12 @@ impl Stack {
         self.run(&arguments, "").trim().to_owned()
     }
 
+    /// What all processes logged.
+    pub(crate) fn log(&self) -> String {
+        let nodes = self.gateways.iter().chain([&self.people]);
+        nodes.map(|node| node.program().logged()).collect()
+    }
+
     /// Runs a command of the program beside what runs; returns what it says.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> String {
         let output = program::run(&self.home.0, &self.settings.clone().command(arguments), input);
@@ -195,7 +218,8 @@ impl Stack {
 pub(crate) struct Node {
     /// What it is called.
     pub(crate) name: String,
-    home: PathBuf,
+    /// Where it works.
+    pub(crate) home: PathBuf,
     settings: Settings,
     program: Option<Program>,
     addresses: Vec<(&'static str, SocketAddr)>,
@@ -254,6 +278,11 @@ impl Node {
         program.stop().await
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        self.program.take().expect("it runs").wait().await
+    }
+
     /// Ends it as a crash would.
     pub(crate) fn kill(&mut self) {
         self.program.take().expect("it runs").kill();
@@ -290,31 +319,34 @@ pub(crate) enum Storage {
     Shared(TestDatabase),
     /// A server of its own.
     Own(TestServer),
+    /// The program's business.
+    Embedded,
 }
 
 impl Storage {
-    async fn bring_up(own: bool) -> Self {
-        if own {
-            Self::Own(TestServer::start().await.expect("a Postgres"))
-        } else {
-            Self::Shared(TestDatabase::create(&control::MIGRATOR).await.expect("a database"))
+    async fn bring_up(kind: &Kind) -> Self {
+        match kind {
+            Kind::Shared => Self::Shared(TestDatabase::create(&control::MIGRATOR).await.expect("a database")),
+            Kind::Own => Self::Own(TestServer::start().await.expect("a Postgres")),
+            Kind::Embedded => Self::Embedded,
         }
     }
 
     /// How to reach it.
-    pub(crate) fn url(&self) -> String {
+    fn url(&self) -> Option<&str> {
         match self {
-            Self::Shared(database) => database.url().to_owned(),
-            Self::Own(server) => server.url().to_owned(),
+            Self::Shared(database) => Some(database.url()),
+            Self::Own(server) => Some(server.url()),
+            Self::Embedded => None,
         }
     }
 
     /// The server that is this story's own.
     pub(crate) fn server(&mut self) -> &mut TestServer {
-        match self {
-            Self::Shared(_) => panic!("the server belongs to all tests: plan one with `own_postgres`"),
-            Self::Own(server) => server,
-        }
+        let Self::Own(server) = self else {
+            panic!("the server is not this story's alone: plan one with `own_postgres`")
+        };
+        server
     }
 }
 

@@ -4,9 +4,9 @@ mod api;
 mod proxy;
 mod visitor;
 
-pub(crate) use api::Api;
+pub(crate) use api::{Api, Key};
 pub(crate) use proxy::Proxy;
-pub(crate) use visitor::{Page, Visitor};
+pub(crate) use visitor::Visitor;
 
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};

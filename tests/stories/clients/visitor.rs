@@ -36,6 +36,14 @@ impl Visitor {
         }
     }
 
+    /// The same browser with its cookies, at the same site under another address.
+    pub(crate) fn moved_to(&self, site: &str) -> Self {
+        Self {
+            base: site.to_owned(),
+            client: self.client.clone(),
+        }
+    }
+
     /// Opens a page.
     pub(crate) async fn open(&self, address: &str) -> Page {
         let request = self.client.get(format!("{}{address}", self.base));

@@ -1,0 +1,128 @@
+//! Usage: what the API counts is what was sent, by everything that it can be asked by.
+
+use serde_json::{Value, json};
+
+use crate::clients::Api;
+use crate::eventually;
+use crate::stack::{Plan, id};
+use crate::upstream::Upstream;
+
+/// The summary of some requests when it has counted so many.
+async fn summary(api: &Api, filter: &str, requests: u64) -> Value {
+    eventually(
+        &format!("that {requests} requests of `{filter}` are counted"),
+        async || {
+            let summary = api.get(&format!("/usage/summary?{filter}")).await.expect(200).body;
+            (summary["requests"].as_u64()? >= requests).then_some(summary)
+        },
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
+    let (stack, echo) = (Plan::apart(2).start().await, Upstream::start("echo"));
+    let api = stack.api();
+    api.service("echo", &echo.url()).await;
+    api.service("gone", "http://127.0.0.1:1").await;
+    let open = id(&api
+        .route("open", "echo", json!({"paths": ["/open"], "methods": ["GET"]}))
+        .await);
+    api.route("closed", "echo", json!({"paths": ["/closed"]})).await;
+    api.route("gone", "gone", json!({"paths": ["/gone"]})).await;
+    api.plugin("key-auth", json!({"route": "closed"}), json!({})).await;
+    api.make("/consumers", json!({"name": "caller"})).await;
+    let (first, second) = (api.key("caller").await, api.key("caller").await);
+    for index in 0..2 {
+        let proxy = stack.gateway(index).proxy();
+        for (target, key, status, times) in [
+            ("/open", None, 200, 20),
+            ("/open?answer=503", None, 503, 3),
+            ("/open?answer=404", None, 404, 4),
+            ("/closed", None, 401, 5),
+            ("/closed", Some(&first), 200, 7),
+            ("/closed", Some(&second), 200, 2),
+            ("/gone", None, 502, 1),
+            ("/nowhere", None, 404, 6),
+        ] {
+            for _ in 0..times {
+                let call = proxy.call("GET", target);
+                let call = match key {
+                    Some(key) => call.header("x-api-key", &key.secret),
+                    None => call,
+                };
+                call.send().await.expect(status);
+            }
+        }
+        proxy.call("POST", "/open").send().await.expect(405);
+    }
+
+    let all = summary(&api, "", 98).await;
+    assert_eq!(
+        all["statuses"],
+        json!({"200": 58, "401": 10, "404": 20, "405": 2, "502": 2, "503": 6})
+    );
+    let reasons = json!({
+        "credential_missing": 10, "method_not_allowed": 2, "route_not_found": 12, "upstream_unreachable": 2
+    });
+    assert_eq!(
+        all["reasons"], reasons,
+        "what the service answers itself has no reason of ours"
+    );
+    assert_eq!((&all["client_errors"], &all["server_errors"]), (&json!(32), &json!(8)));
+    for (filter, requests) in [
+        (format!("route={open}"), 54),
+        ("route=closed".to_owned(), 28),
+        ("service=echo".to_owned(), 82),
+        ("service=gone".to_owned(), 2),
+        ("consumer=caller".to_owned(), 18),
+        (format!("credential={}", first.id), 14),
+        (format!("credential={}", second.id), 4),
+        ("route=closed&consumer=caller".to_owned(), 18),
+    ] {
+        let counted = summary(&api, &filter, requests).await;
+        assert_eq!(counted["requests"], requests, "{filter}");
+    }
+
+    let series = api.get("/usage/series?step=60").await.expect(200).body;
+    let points = series["points"].as_array().expect("points");
+    let sum: u64 = points.iter().filter_map(|point| point["requests"].as_u64()).sum();
+    assert_eq!(sum, 98);
+    let top = api.get("/usage/top?by=consumer").await.expect(200).body;
+    assert_eq!(
+        (&top["items"][0]["name"], &top["items"][0]["requests"]),
+        (&json!("caller"), &json!(18))
+    );
+    let routes = api.get("/usage/top?by=route").await.expect(200).body;
+    assert_eq!(
+        (&routes["items"][0]["name"], &routes["items"][0]["requests"]),
+        (&json!("open"), &json!(54))
+    );
+    let used = api.get(&format!("/credentials/{}", first.id)).await.expect(200).body;
+    assert!(used["last_used_at"].is_string(), "{used:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_of_a_gateway_count_the_same() {
+    let (stack, echo) = (Plan::apart(1).start().await, Upstream::start("echo"));
+    let api = stack.api();
+    api.service("echo", &echo.url()).await;
+    api.route("open", "echo", json!({"paths": ["/open"]})).await;
+    for _ in 0..5 {
+        stack.proxy().get("/open").await.expect(200);
+    }
+    stack.proxy().get("/nowhere").await.expect(404);
+    // A request is counted when it is over, which is after its client has the answer.
+    eventually("that both are counted", async || {
+        let metrics = stack.gateway(0).metrics().await;
+        let count = |labels: &str| metrics.lines().find_map(|line| line.strip_prefix(labels));
+        let open = count(r#"gatehouse_requests_total{reason="",route="open",status="2xx"} "#)?;
+        let nowhere = count(r#"gatehouse_requests_total{reason="route_not_found",route="",status="4xx"} "#)?;
+        ((open, nowhere) == ("5", "1")).then_some(())
+    })
+    .await;
+    // Nothing of this is on the port for traffic, whatever the request says.
+    for path in ["/metrics", "/readyz", "/livez", "/api/v1/services", "/console"] {
+        stack.proxy().get(path).await.expect_problem(404, "route_not_found");
+    }
+}
