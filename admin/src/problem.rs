@@ -41,7 +41,7 @@ pub(crate) struct Problem {
     /// The object as it is now, when somebody else changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    current: Option<Value>,
+    current: Option<Box<Value>>,
     /// The request, as it is called in the logs.
     #[schema(value_type = String)]
     request_id: Option<String>,
@@ -185,7 +185,7 @@ impl From<Error> for Problem {
                 let etag = crate::conditions::etag(version);
                 let problem = Self::precondition_failed(detail).with_header(header::ETAG, etag);
                 Self {
-                    current: Some(*current),
+                    current: Some(current),
                     ..problem
                 }
             }

@@ -1,4 +1,5 @@
 //! The API as its clients see it: against a real database, each test with one of its own.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod access;
 mod conventions;

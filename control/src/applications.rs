@@ -50,12 +50,11 @@ impl From<Row> for Application {
 
 /// Applications, newest first; filters: `developer` (id) and `status`. Developers see their own.
 pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result<Page<Application>> {
-    let owner = match actor.identity {
-        Identity::Developer(id) => Some(id.0),
-        _ => {
-            authorize(actor, Resource::Applications, Action::Read)?;
-            query.uuid_filter("developer")?
-        }
+    let owner = if let Identity::Developer(id) = actor.identity {
+        Some(id.0)
+    } else {
+        authorize(actor, Resource::Applications, Action::Read)?;
+        query.uuid_filter("developer")?
     };
     let (pattern, cursor) = (query.pattern(), query.cursor_id(control)?);
     let rows = sqlx::query_as!(

@@ -170,9 +170,9 @@ pub async fn diff(control: &Control, actor: &Actor, from: i64, to: i64) -> Resul
     });
     let mut changes = condense(records);
     if from > to {
-        changes
-            .iter_mut()
-            .for_each(|record| std::mem::swap(&mut record.before, &mut record.after));
+        for record in &mut changes {
+            std::mem::swap(&mut record.before, &mut record.after);
+        }
     }
     Ok(Difference { from, to, changes })
 }

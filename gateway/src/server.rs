@@ -66,6 +66,7 @@ impl std::fmt::Debug for Running {
 }
 
 /// What the parts of a gateway have in common.
+#[derive(Default)]
 struct Shared {
     current: Arc<ArcSwapOption<Runtime>>,
     telemetry: Arc<Telemetry>,
@@ -95,19 +96,12 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let mut listeners = Vec::new();
-        for address in &config.proxy_listen {
-            listeners.push(listener::bind(*address, "GATEHOUSE_PROXY_LISTEN")?);
-        }
+        let bind = |address: &SocketAddr| listener::bind(*address, "GATEHOUSE_PROXY_LISTEN");
+        let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared {
-            current: Arc::default(),
-            telemetry: Arc::default(),
-            counters: Arc::default(),
-            draining: Arc::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
         let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);

@@ -77,7 +77,12 @@ impl Drop for InFlight {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let registry = Registry::new();
+        Self::in_registry(Registry::new())
+    }
+}
+
+impl Telemetry {
+    fn in_registry(registry: Registry) -> Self {
         Self {
             requests: counters(
                 &registry,
@@ -139,9 +144,7 @@ impl Default for Telemetry {
             registry,
         }
     }
-}
 
-impl Telemetry {
     /// A request begins.
     pub(crate) fn enter(&self) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);

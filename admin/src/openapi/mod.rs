@@ -152,7 +152,7 @@ fn responses(row: &Operation, schemas: &mut Components) -> Map<String, Value> {
         match all.get_mut("200") {
             Some(ok) => {
                 ok["content"]["application/json"]["schema"] =
-                    json!({"anyOf": [ok["content"]["application/json"]["schema"], dry["schema"]]})
+                    json!({"anyOf": [ok["content"]["application/json"]["schema"], dry["schema"]]});
             }
             None => {
                 let answer = json!({"description": "With `dry_run=true`: what would happen.", "content": {"application/json": dry}});

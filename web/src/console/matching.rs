@@ -53,24 +53,26 @@ pub(super) fn header(name: &str, values: &[impl fmt::Display]) -> String {
 
 /// A `curl` line that this route takes, as far as its patterns give an example.
 pub(super) fn call(route: &RouteSpec, proxy_url: &str) -> String {
-    let mut line = "curl -i".to_owned();
-    if let Some(method) = route
-        .methods
-        .first()
-        .filter(|_| !route.methods.iter().any(|method| method == "GET"))
-    {
-        line.push_str(&format!(" -X {method}"));
-    }
+    let mut parts = vec!["curl -i".to_owned()];
+    let takes_get = route.methods.is_empty() || route.methods.iter().any(|method| method == "GET");
+    parts.extend(
+        route
+            .methods
+            .first()
+            .filter(|_| !takes_get)
+            .map(|method| format!("-X {method}")),
+    );
     if let Some(HostMatch::Exact(host)) = route.hosts.first().map(|pattern| &pattern.host) {
-        line.push_str(&format!(" -H 'Host: {}'", host.as_str()));
+        parts.push(format!("-H 'Host: {}'", host.as_str()));
     }
     for (name, values) in &route.headers {
         if let Some(HeaderPattern::Exact(value)) = values.first() {
-            line.push_str(&format!(" -H '{name}: {}'", value.replace('\'', "'\\''")));
+            parts.push(format!("-H '{name}: {}'", value.replace('\'', "'\\''")));
         }
     }
     let path = route.paths.first().and_then(example).unwrap_or_else(|| "/".to_owned());
-    format!("{line} '{proxy_url}{path}'")
+    parts.push(format!("'{proxy_url}{path}'"));
+    parts.join(" ")
 }
 
 /// A path that the pattern takes; none for a regular expression.

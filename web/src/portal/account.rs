@@ -76,7 +76,7 @@ async fn update(account: PortalAccount, form: Form) -> PageResult {
 
 async fn change_password(account: PortalAccount, form: Form) -> PageResult {
     match password::change(account.control(), account.session(), form.submission()).await {
-        Ok(_) => {
+        Ok(()) => {
             let flash = Flash::ok("Password changed; your other sessions have ended");
             account.redirect_with(urls::portal::ACCOUNT, &flash)
         }

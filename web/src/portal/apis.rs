@@ -168,7 +168,7 @@ impl ShowPage {
         format!("op-{}", urls::segment(&operation.id))
     }
 
-    fn members<'a>(body: &'a Option<Body>) -> &'a [Member] {
+    fn members(body: &Option<Body>) -> &[Member] {
         body.as_ref().map_or(&[], |body| body.members.as_slice())
     }
 }
