@@ -133,7 +133,7 @@ async fn insert(connection: &mut PgConnection, actor: &Actor, at: Timestamp, lin
     Ok(())
 }
 
-/// The log, newest first; filters: `actor` (id), `object` (id), `kind`, `action`.
+/// The log, newest first; filters: `actor` (id), `actor_kind`, `object` (id), `kind`, `action`.
 pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result<Page<AuditEntry>> {
     authorize(actor, Resource::Audit, Action::Read)?;
     let cursor = query.cursor_id(control)?;
@@ -147,13 +147,15 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
              and ($3::uuid is null or object_id = $3) and ($4::text is null or kind = $4)
              and ($5::text is null or action = $5)
              and ($6::text is null or actor_name ilike $6 or action ilike $6 or object_name ilike $6)
-           order by id desc limit $7"#,
+             and ($7::text is null or actor_kind = $7)
+           order by id desc limit $8"#,
         cursor,
         by,
         object,
         query.filter("kind"),
         query.filter("action"),
         pattern,
+        query.filter("actor_kind"),
         query.limit + 1,
     )
     .fetch_all(control.pool())
@@ -162,12 +164,14 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
         r#"select count(*) as "count!" from audit
            where ($1::uuid is null or actor_id = $1) and ($2::uuid is null or object_id = $2)
              and ($3::text is null or kind = $3) and ($4::text is null or action = $4)
-             and ($5::text is null or actor_name ilike $5 or action ilike $5 or object_name ilike $5)"#,
+             and ($5::text is null or actor_name ilike $5 or action ilike $5 or object_name ilike $5)
+             and ($6::text is null or actor_kind = $6)"#,
         by,
         object,
         query.filter("kind"),
         query.filter("action"),
         pattern,
+        query.filter("actor_kind"),
     )
     .fetch_one(control.pool())
     .await?;

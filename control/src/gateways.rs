@@ -44,6 +44,17 @@ pub struct Gateway {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
+    /// When it said that it stops; absent while it runs, and when it ended without a word.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub stopped_at: Option<Timestamp>,
+}
+
+impl Gateway {
+    /// Whether it is not heard of any more although it did not say that it stops.
+    pub fn silent(&self) -> bool {
+        !self.live && self.stopped_at.is_none()
+    }
 }
 
 /// For which gateways a writer waits.
@@ -81,6 +92,7 @@ async fn load(control: &Control) -> Result<Vec<Gateway>> {
         error: row.error,
         started_at: row.started_at,
         seen_at: row.seen_at,
+        stopped_at: row.stopped_at,
     });
     Ok(gateways.collect())
 }

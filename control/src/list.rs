@@ -116,6 +116,14 @@ impl ListQuery {
         }
     }
 
+    /// The first so many.
+    pub fn first(limit: i64) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+
     /// A search for a part of a name.
     pub fn search(text: impl Into<String>) -> Self {
         Self {

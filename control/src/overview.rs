@@ -1,11 +1,23 @@
-//! How much of everything there is, for the first page of the console.
+//! What the first page of the console shows: how much there is, what needs somebody, and where the traffic goes.
+
+use std::collections::{BTreeMap, HashMap};
 
 use model::actor::{Action, Actor, Resource};
+use model::clock::Timestamp;
+use model::route::RouteSpec;
 use serde::Serialize;
+use time::Duration;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::usage::{self, Span, Top, TopBy};
 use crate::{Control, authorize};
+
+/// Names of one condition that are listed at most.
+const NAMED: i64 = 20;
+/// How long before its end a token is spoken of.
+const ENDING: Duration = Duration::days(7);
 
 /// How many objects there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -26,6 +38,49 @@ pub struct Counts {
     pub pending_subscriptions: i64,
 }
 
+/// What may need somebody; each is seen in the database alone, without asking a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions {
+    /// Subscriptions that wait for an administrator.
+    pub pending_subscriptions: i64,
+    /// Since when the first of them waits.
+    pub oldest_pending: Option<Timestamp>,
+    /// Mails that were given up.
+    pub failed_mails: i64,
+    /// Mails that were not sent for want of a mail server.
+    pub kept_mails: i64,
+    /// Services that are switched off.
+    pub disabled_services: Vec<String>,
+    /// Routes that are switched off.
+    pub disabled_routes: Vec<String>,
+    /// Upstreams that services use and that have no target to send anything to.
+    pub empty_upstreams: Vec<String>,
+    /// Upstreams that go on, with some of their targets switched off.
+    pub thinned_upstreams: Vec<String>,
+    /// API tokens that end within a week.
+    pub ending_tokens: Vec<String>,
+}
+
+/// How many consumers sent requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveConsumers {
+    /// In the whole span.
+    pub total: i64,
+    /// In each step of it, like the points of [`usage::series`].
+    pub points: Vec<i64>,
+}
+
+/// One of the busiest routes, with what people know it by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BusyRoute {
+    /// Its figures.
+    pub top: Top,
+    /// What it matches; absent when it was deleted since.
+    pub spec: Option<RouteSpec>,
+    /// The service that it leads to.
+    pub service: String,
+}
+
 /// Counts everything.
 pub async fn counts(control: &Control, actor: &Actor) -> Result<Counts> {
     authorize(actor, Resource::Usage, Action::Read)?;
@@ -41,4 +96,96 @@ pub async fn counts(control: &Control, actor: &Actor) -> Result<Counts> {
     .fetch_one(control.pool())
     .await?;
     Ok(counts)
+}
+
+/// Looks for what needs somebody.
+pub async fn conditions(control: &Control, actor: &Actor) -> Result<Conditions> {
+    authorize(actor, Resource::Usage, Action::Read)?;
+    let now = control.now();
+    let conditions = sqlx::query_as!(
+        Conditions,
+        r#"select (select count(*) from subscriptions where state = 'pending') as "pending_subscriptions!",
+                  (select min(created_at) from subscriptions where state = 'pending') as "oldest_pending",
+                  (select count(*) from mails where state = 'failed') as "failed_mails!",
+                  (select count(*) from mails where state = 'kept') as "kept_mails!",
+                  array(select name from services where not enabled order by name limit $1) as "disabled_services!",
+                  array(select name from routes where not enabled order by name limit $1) as "disabled_routes!",
+                  array(select name from upstreams u
+                        where exists (select 1 from services s where s.upstream_id = u.id and s.enabled)
+                          and not (enabled and exists (select 1 from targets t where t.upstream_id = u.id and t.enabled
+                                                       and (t.spec ->> 'weight')::int > 0))
+                        order by name limit $1) as "empty_upstreams!",
+                  array(select name from upstreams u
+                        where exists (select 1 from services s where s.upstream_id = u.id and s.enabled)
+                          and exists (select 1 from targets t where t.upstream_id = u.id and not t.enabled)
+                          and enabled and exists (select 1 from targets t where t.upstream_id = u.id and t.enabled
+                                                  and (t.spec ->> 'weight')::int > 0)
+                        order by name limit $1) as "thinned_upstreams!",
+                  array(select name from api_tokens
+                        where revoked_at is null and expires_at > $2 and expires_at <= $3
+                        order by expires_at limit $1) as "ending_tokens!""#,
+        NAMED,
+        now,
+        now + ENDING,
+    )
+    .fetch_one(control.pool())
+    .await?;
+    Ok(conditions)
+}
+
+/// Counts the consumers that sent requests, over the span and in each step of it.
+pub async fn active_consumers(control: &Control, actor: &Actor, span: Span) -> Result<ActiveConsumers> {
+    authorize(actor, Resource::Usage, Action::Read)?;
+    let total = sqlx::query_scalar!(
+        r#"select count(distinct consumer_id) as "count!" from usage_buckets
+           where bucket >= $1 and bucket < $2 and consumer_id <> '00000000-0000-0000-0000-000000000000'"#,
+        span.from,
+        span.to,
+    )
+    .fetch_one(control.pool())
+    .await?;
+    let rows = sqlx::query!(
+        r#"select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as "at!",
+                  count(distinct consumer_id) as "count!" from usage_buckets
+           where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint)
+             and bucket < $2 and consumer_id <> '00000000-0000-0000-0000-000000000000'
+           group by 1"#,
+        span.from,
+        span.to,
+        span.step,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let counts: BTreeMap<i64, i64> = rows.into_iter().map(|row| (row.at, row.count)).collect();
+    let points = span.moments().map(|at| counts.get(&at).copied().unwrap_or(0)).collect();
+    Ok(ActiveConsumers { total, points })
+}
+
+/// The busiest routes with what they match, busiest first.
+pub async fn busiest_routes(control: &Control, actor: &Actor, span: Span, limit: usize) -> Result<Vec<BusyRoute>> {
+    authorize(actor, Resource::Routes, Action::Read)?;
+    let tops = usage::top(control, actor, span, TopBy::Route, limit).await?;
+    let ids: Vec<Uuid> = tops.iter().map(|top| top.id).collect();
+    let rows = sqlx::query!(
+        "select routes.id, routes.spec, services.name as service
+         from routes join services on services.id = routes.service_id where routes.id = any($1)",
+        &ids,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let mut known = HashMap::new();
+    for row in rows {
+        let spec: RouteSpec =
+            serde_json::from_value(row.spec).map_err(|source| Error::Corrupt { what: "route", source })?;
+        known.insert(row.id, (spec, row.service));
+    }
+    let busy = tops.into_iter().map(|top| {
+        let (spec, service) = known.remove(&top.id).unzip();
+        BusyRoute {
+            top,
+            spec,
+            service: service.unwrap_or_default(),
+        }
+    });
+    Ok(busy.collect())
 }

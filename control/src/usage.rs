@@ -172,6 +172,15 @@ impl Span {
         Self::new(from, now, None).unwrap_or(fallback)
     }
 
+    /// When each step begins, in seconds since 1970; the first one may begin before the span.
+    pub(crate) fn moments(self) -> impl Iterator<Item = i64> {
+        let first = self.from.unix_timestamp().div_euclid(self.step) * self.step;
+        let end = self.to.unix_timestamp();
+        (0..)
+            .map(move |index| first + index * self.step)
+            .take_while(move |at| *at < end)
+    }
+
     /// The span of the same length just before.
     pub fn before(self) -> Self {
         Self {
@@ -236,11 +245,8 @@ pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageF
             .or_default()
             .add(row.class, row.requests, &row.histogram);
     }
-    let first = span.from.unix_timestamp().div_euclid(span.step) * span.step;
-    let moments = (0..)
-        .map(|index| first + index * span.step)
-        .take_while(|at| *at < span.to.unix_timestamp());
-    Ok(moments
+    Ok(span
+        .moments()
         .map(|at| sums.remove(&at).unwrap_or_default().point(at))
         .collect())
 }

@@ -22,11 +22,14 @@ const stack = (rows) => rows.map((_, at) => rows[0].map((_, x) => rows.slice(0, 
 function read(figure) {
   const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const step = spec.x.length > 1 ? spec.x[1] - spec.x[0] : 60;
-  const format = step >= DAY ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+  const day = { day: "numeric", month: "short" };
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  const long = spec.x.at(-1) - spec.x[0] > DAY;
+  const format = step >= DAY ? day : long ? { ...day, ...clock } : clock;
   const rows = spec.series.map((series) => series.y.map((y) => y ?? 0));
   const stacked = spec.kind === "bars";
   return {
-    ...spec, step, stacked, rows,
+    ...spec, step, stacked, rows, long,
     columns: stacked ? stack(rows) : spec.series.map((series) => series.y),
     when: (seconds) => new Date(seconds * 1e3).toLocaleString("en-GB", { ...format, timeZone: "UTC" }),
     value: (y) => (y == null ? "–" : spec.unit ? `${y < 10 ? +y.toFixed(1) : Math.round(y)} ${spec.unit}` : short(y)),
@@ -40,7 +43,9 @@ function seriesOptions(spec) {
     width: spec.stacked ? 0 : 1.6,
     dash: series.dashed ? [4, 3] : undefined,
     fill: spec.stacked ? token(series.color) : series.area ? token(series.color, 10) : undefined,
-    points: { show: false },
+    // A single value makes no line.
+    points: { show: !spec.stacked && series.y.filter((y) => y != null).length < 2, size: 5 },
+    spanGaps: true,
     paths: spec.stacked
       ? uPlot.paths.bars({
         size: [0.72, 26],
@@ -60,7 +65,7 @@ function options(spec, box, tip) {
       y: { range: (_, low, high) => [0, (high || 1) * 1.08] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 20, gap: 4, space: 64, values: (_, ticks) => ticks.map(spec.when) },
+      { ...axis, grid: { show: false }, size: 20, gap: 4, space: spec.long ? 96 : 64, values: (_, ticks) => ticks.map(spec.when) },
       { ...axis, size: 46, gap: 4, space: 36, values: (_, ticks) => ticks.map((tick) => short(tick)) },
     ],
     series: [{}, ...seriesOptions(spec)],

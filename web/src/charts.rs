@@ -23,6 +23,8 @@ use crate::text;
 
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]");
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[day padding:none] [month repr:short]");
+const DAY_AND_CLOCK: &[BorrowedFormatItem<'_>] =
+    format_description!("[day padding:none] [month repr:short], [hour]:[minute]");
 
 /// A colour of a series: a token of the design, and the dot that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,8 +235,14 @@ impl Chart {
     }
 
     fn when(&self, time: Timestamp) -> String {
-        let daily = self.times.len() > 1 && (self.times[1] - self.times[0]).whole_hours() >= 24;
-        time.format(if daily { DAY } else { CLOCK }).unwrap_or_default()
+        let step = self.times.get(1).map(|second| *second - self.times[0]);
+        let format = match (step, self.times.last()) {
+            (Some(step), _) if step.whole_hours() >= 24 => DAY,
+            // The same hour comes on several days; in the last 24 hours only the first and the last one are alike.
+            (Some(_), Some(last)) if (*last - self.times[0]).whole_hours() > 24 => DAY_AND_CLOCK,
+            _ => CLOCK,
+        };
+        time.format(format).unwrap_or_default()
     }
 
     /// The times below the axis: first, middle, last.
@@ -370,6 +378,17 @@ mod tests {
         ] {
             assert!(html.contains(shown), "{shown} is missing in {html}");
         }
+    }
+
+    #[test]
+    fn an_hour_that_comes_on_several_days_has_its_day() {
+        let html = Chart::lines("a", hours(30))
+            .counts("p95", Color::Accent, &[1; 30])
+            .to_string();
+        assert!(
+            html.contains("<th scope=\"row\">9 Nov, 03:00</th>") && html.contains("10 Nov, 03:00"),
+            "{html}"
+        );
     }
 
     #[test]

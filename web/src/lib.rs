@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod charts;
 pub mod console;
+pub mod delta;
 pub mod diff;
 pub mod error;
 pub mod fields;
@@ -35,6 +36,8 @@ pub use people::{Console, Portal, PortalAccount};
 pub use query::{Pager, Query};
 pub use visit::{Visit, field_errors};
 
+#[cfg(test)]
+mod house;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]

@@ -185,6 +185,7 @@ mod tests {
             error: error.map(str::to_owned),
             started_at: now,
             seen_at: now,
+            stopped_at: None,
         }
     }
 

@@ -139,6 +139,38 @@ pub fn initials(name: &str) -> String {
     first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
 }
 
+/// A browser by the words it describes itself with: `Firefox on Linux`; what says nothing known is shown as it is.
+pub fn browser(user_agent: &str) -> String {
+    // The order matters: most name the ones they pretend to be as well.
+    let browsers = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ];
+    let systems = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let named = |known: &[(&str, &'static str)]| {
+        let found = known.iter().find(|(mark, _)| user_agent.contains(mark));
+        found.map(|(_, name)| *name)
+    };
+    match (named(&browsers), named(&systems)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) if user_agent.is_empty() => "A browser that does not say which".to_owned(),
+        (None, _) => user_agent.chars().take(80).collect(),
+    }
+}
+
 /// Text in which what stands between backticks is code.
 pub fn rich(text: impl Into<String>) -> Rich {
     Rich(text.into())
@@ -167,6 +199,45 @@ impl Display for Rich {
 }
 
 impl HtmlSafe for Rich {}
+
+/// Text in which addresses of the web are links, and nothing else is.
+pub fn linked(text: impl Into<String>) -> Linked {
+    Linked(text.into())
+}
+
+/// Text with links in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked(String);
+
+impl Display for Linked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.0.split_inclusive(char::is_whitespace) {
+            let start = ["https://", "http://"]
+                .iter()
+                .filter_map(|scheme| piece.find(scheme))
+                .min();
+            let Some(start) = start else {
+                Html.write_escaped_str(&mut *f, piece)?;
+                continue;
+            };
+            let (before, rest) = piece.split_at(start);
+            // What ends a sentence does not belong to the address in it.
+            let address = rest
+                .trim_end()
+                .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '>', '"']);
+            Html.write_escaped_str(&mut *f, before)?;
+            f.write_str(r#"<a class="link" rel="noopener noreferrer" href=""#)?;
+            Html.write_escaped_str(&mut *f, address)?;
+            f.write_str(r#"">"#)?;
+            Html.write_escaped_str(&mut *f, address)?;
+            f.write_str("</a>")?;
+            Html.write_escaped_str(&mut *f, &rest[address.len()..])?;
+        }
+        Ok(())
+    }
+}
+
+impl HtmlSafe for Linked {}
 
 /// The tone of an HTTP status.
 pub fn status_tone(status: impl Display) -> &'static str {
@@ -253,6 +324,43 @@ mod tests {
         ];
         for (text, html) in cases {
             assert_eq!(rich(text).to_string(), html);
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_become_links() {
+        let cases = [
+            (
+                "Go to http://a.example/x?a=1&b=2.",
+                r#"Go to <a class="link" rel="noopener noreferrer" href="http://a.example/x?a=1&#38;b=2">http://a.example/x?a=1&#38;b=2</a>."#,
+            ),
+            ("javascript:alert(1)\n<b>", "javascript:alert(1)\n&#60;b&#62;"),
+            (
+                r#"(https://a.example/"onload=x)"#,
+                r#"(<a class="link" rel="noopener noreferrer" href="https://a.example/&#34;onload=x">https://a.example/&#34;onload=x</a>)"#,
+            ),
+        ];
+        for (text, html) in cases {
+            assert_eq!(linked(text).to_string(), html);
+        }
+    }
+
+    #[test]
+    fn browsers_are_called_by_their_names() {
+        let cases = [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("house-bot", "house-bot"),
+        ];
+        for (words, name) in cases {
+            assert_eq!(browser(words), name);
         }
     }
 

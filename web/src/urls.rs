@@ -33,7 +33,7 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
 
 /// The console.
 pub mod console {
-    use super::{Display, Kind, segment};
+    use super::{Display, Kind, segment, with_query};
 
     /// The start page.
     pub const HOME: &str = "/console";
@@ -43,6 +43,8 @@ pub mod console {
     pub const SIGN_OUT: &str = "/console/logout";
     /// Where the first administrator is made; the link carries `token`.
     pub const SETUP: &str = "/console/setup";
+    /// Where an invited administrator chooses a password; the link carries `token`.
+    pub const INVITATION: &str = "/console/invitation";
     /// What the command palette asks.
     pub const PALETTE: &str = "/console/palette.json";
     /// The revisions.
@@ -59,6 +61,10 @@ pub mod console {
     pub const MAILS: &str = "/console/settings/mail";
     /// The administrators.
     pub const ADMINS: &str = "/console/settings/admins";
+    /// One's own account.
+    pub const ACCOUNT: &str = "/console/settings/account";
+    /// The manual of the REST API, which the same server shows.
+    pub const API_MANUAL: &str = "/docs";
 
     /// The keys of all consumers.
     pub const KEYS: &str = "/console/keys";
@@ -89,8 +95,38 @@ pub mod console {
     }
 
     /// One revision.
-    pub fn revision(number: i64) -> String {
+    pub fn revision(number: impl Display) -> String {
         format!("{REVISIONS}/{number}")
+    }
+
+    /// What differs between the configuration after one revision and after another.
+    pub fn difference(from: impl Display, to: impl Display) -> String {
+        format!("{REVISIONS}/{from}/diff/{to}")
+    }
+
+    /// The revisions that changed an object.
+    pub fn revisions_of(object: impl Display) -> String {
+        with_query(REVISIONS, &[("object", &object.to_string())])
+    }
+
+    /// What the audit log says of an object.
+    pub fn audit_of(object: impl Display) -> String {
+        with_query(AUDIT, &[("object", &object.to_string())])
+    }
+
+    /// Where a thing of the settings is made.
+    pub fn new_setting(list: &str) -> String {
+        format!("{list}/new")
+    }
+
+    /// One thing of the settings, such as a token, and what is done with it.
+    pub fn setting(list: &str, reference: impl Display, part: &str) -> String {
+        let part = if part.is_empty() {
+            String::new()
+        } else {
+            format!("/{part}")
+        };
+        format!("{list}/{}{part}", segment(reference))
     }
 }
 

@@ -16,8 +16,8 @@ use control::accounts::sessions::{self, Opened, Session};
 use control::accounts::{AccountKind, Client};
 use control::secrets::random_token;
 use control::{Control, Error, Written, gateways};
-use model::Errors;
 use model::actor::Actor;
+use model::{Code, Errors};
 
 use crate::error::{PageError, PageResult};
 use crate::page::{AuthPage, Flash};
@@ -232,12 +232,17 @@ impl Visit {
     pub fn sign_in(&self, opened: &Opened, location: &str) -> PageResult {
         let stay = opened.session.expires_at - self.control().now();
         Ok(leave(
-            local(location).unwrap_or(self.0.home),
+            self.way_back(location),
             &[
                 self.0.cookies.start(&opened.cookie, stay),
                 self.0.cookies.removal("visit"),
             ],
         ))
+    }
+
+    /// Where somebody wanted to go, if that is a place of ours; else the start.
+    pub(crate) fn way_back<'a>(&self, location: &'a str) -> &'a str {
+        local(location).unwrap_or(self.0.home)
     }
 
     /// Ends the session, here and in this browser, and goes on.
@@ -311,6 +316,14 @@ fn local(location: &str) -> Option<&str> {
     let foreign =
         !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
     (!foreign).then_some(location)
+}
+
+/// What a form can show beside its fields or above them; every other error is a page of its own.
+pub(crate) fn form_errors(error: Error) -> Result<Errors, PageError> {
+    match error {
+        Error::Conflict(message) => Ok(Errors::one("", Code::Conflict, message)),
+        other => field_errors(other),
+    }
 }
 
 /// Errors that belong beside the fields of a form; every other error is a page of its own.

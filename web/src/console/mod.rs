@@ -1,19 +1,27 @@
 //! The admin console.
 
+mod audit;
 mod catalogue;
 mod consumers;
 mod credentials;
 mod history;
+mod links;
 mod listing;
 mod matching;
 mod objects;
+mod overview;
 pub mod palette;
 mod plugins;
 mod references;
+mod revisions;
 mod routes;
 mod services;
+mod session;
+mod settings;
 mod traffic;
 mod upstreams;
+#[cfg(test)]
+mod tests;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
@@ -38,6 +46,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(consumers::configure)
         .configure(credentials::configure)
         .configure(catalogue::configure)
+        .configure(session::configure)
+        .configure(overview::configure)
+        .configure(revisions::configure)
+        .configure(audit::configure)
+        .configure(settings::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
     config
         .service(web::redirect("/", urls::console::HOME).see_other())

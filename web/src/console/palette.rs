@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use control::{ListQuery, Table, list};
 use model::Kind;
+use model::actor::Resource;
 use model::consumer::ConsumerSpec;
 use model::route::RouteSpec;
 use model::service::ServiceSpec;
@@ -38,12 +39,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 
 async fn find(console: Console, query: Query) -> PageResult {
     let q = query.get("q").trim().to_lowercase();
-    let go: Vec<Item> = Area::ALL
-        .iter()
-        .copied()
-        .filter(|area| area.title().to_lowercase().contains(&q))
-        .map(of_area)
-        .collect();
+    let areas = Area::ALL.iter().copied().map(of_area).chain(settings());
+    let go: Vec<Item> = areas.filter(|item| item.title.to_lowercase().contains(&q)).collect();
     let mut found = Vec::new();
     if !q.is_empty() {
         found.extend(objects::<RouteSpec>(&console, &q, Area::Routes).await?);
@@ -80,6 +77,16 @@ fn of_area(area: Area) -> Item {
     }
 }
 
+/// The tabs of the settings.
+fn settings() -> impl Iterator<Item = Item> {
+    super::settings::TABS.into_iter().map(|(title, href, icon)| Item {
+        icon,
+        title: format!("Settings: {title}"),
+        hint: String::new(),
+        href: href.to_owned(),
+    })
+}
+
 fn actions(console: &Console, q: &str) -> Vec<Item> {
     let kinds = [
         (Kind::Service, ServiceSpec::RESOURCE),
@@ -88,11 +95,18 @@ fn actions(console: &Console, q: &str) -> Vec<Item> {
         (Kind::Consumer, ConsumerSpec::RESOURCE),
     ];
     let allowed = kinds.into_iter().filter(|(_, resource)| console.may(*resource));
-    let items = allowed.map(|(kind, _)| Item {
+    let objects = allowed.map(|(kind, _)| (format!("New {kind}"), urls::console::new(kind)));
+    let others = [
+        (Resource::ApiTokens, "New API token", urls::console::TOKENS),
+        (Resource::Admins, "Invite an administrator", urls::console::ADMINS),
+    ];
+    let allowed = others.into_iter().filter(|(resource, ..)| console.may(*resource));
+    let others = allowed.map(|(_, title, list)| (title.to_owned(), urls::console::new_setting(list)));
+    let items = objects.chain(others).map(|(title, href)| Item {
         icon: "plus",
-        title: format!("New {kind}"),
+        title,
         hint: String::new(),
-        href: urls::console::new(kind),
+        href,
     });
     items.filter(|item| item.title.to_lowercase().contains(q)).collect()
 }

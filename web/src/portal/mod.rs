@@ -9,11 +9,10 @@ mod subscribe;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use control::Error;
 use control::accounts::AccountKind;
-use model::{Code, Errors};
 
 use crate::error::PageError;
+use crate::visit::form_errors;
 use crate::{assets, security, visit};
 
 /// The pages of the portal, from `/` on, and the assets; needs `web::Data<Control>`.
@@ -32,13 +31,4 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(account::configure)
         .default_service(web::to(async || Err::<actix_web::HttpResponse, _>(PageError::NotFound)));
     config.service(pages);
-}
-
-/// What a form can show beside its fields or above them; everything else is a page of its own.
-fn form_errors(error: Error) -> Result<Errors, PageError> {
-    match error {
-        Error::Invalid(errors) => Ok(errors),
-        Error::Conflict(message) => Ok(Errors::one("", Code::Conflict, message)),
-        other => Err(other.into()),
-    }
 }

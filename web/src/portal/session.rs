@@ -78,7 +78,7 @@ async fn show_sign_in(visit: Visit, query: Query) -> PageResult {
 }
 
 async fn sign_in(visit: Visit, form: Form) -> PageResult {
-    let next = form.text("_next").to_owned();
+    let next = form.button("_next").unwrap_or_default().to_owned();
     match sign_in::developer(visit.control(), form.submission(), &visit.client()).await {
         Ok(opened) => visit.sign_in(
             &opened,

@@ -1,0 +1,73 @@
+//! Where in the console an object is seen, whatever kind it is.
+
+use model::Kind;
+use serde_json::Value;
+
+use crate::urls;
+
+/// The page of an object, if the console has one; what is part of another object is seen on that one's page.
+pub(super) fn page_of(kind: Kind, id: impl std::fmt::Display, state: Option<&Value>) -> Option<String> {
+    let owner = |member: &str, kind: Kind| {
+        let id = state?.get(member)?.as_str()?;
+        Some(urls::console::object(kind, id))
+    };
+    match kind {
+        Kind::Service | Kind::Route | Kind::Upstream | Kind::Consumer => Some(urls::console::object(kind, id)),
+        Kind::Target => owner("upstream", Kind::Upstream),
+        Kind::Credential => owner("consumer", Kind::Consumer),
+        Kind::Plugin => owner("route", Kind::Route)
+            .or_else(|| owner("service", Kind::Service))
+            .or_else(|| owner("consumer", Kind::Consumer)),
+        Kind::Admin => Some(urls::console::ADMINS.to_owned()),
+        Kind::ApiToken => Some(urls::console::TOKENS.to_owned()),
+        Kind::Mail => Some(urls::console::setting(urls::console::MAILS, id, "")),
+        _ => None,
+    }
+}
+
+/// The icon of a kind.
+pub(super) fn icon_of(kind: Option<Kind>) -> &'static str {
+    match kind {
+        Some(Kind::Service) => "server",
+        Some(Kind::Route) => "git-fork",
+        Some(Kind::Upstream | Kind::Target) => "network",
+        Some(Kind::Consumer | Kind::ConsumerGroup) => "users",
+        Some(Kind::Credential | Kind::ApiToken) => "key-round",
+        Some(Kind::Plugin) => "plug",
+        Some(Kind::Api) => "book-open",
+        Some(Kind::Product) => "package",
+        Some(Kind::Plan | Kind::Subscription) => "layers",
+        Some(Kind::Application) => "box",
+        Some(Kind::Admin | Kind::Developer | Kind::Session) => "user-round",
+        Some(Kind::Mail) => "mail",
+        None => "activity",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_part_of_another_object_is_seen_there() {
+        let plugin = json!({"plugin": "cors", "service": "s-1", "route": null});
+        assert_eq!(
+            page_of(Kind::Plugin, "p-1", Some(&plugin)).as_deref(),
+            Some("/console/services/s-1")
+        );
+        assert_eq!(page_of(Kind::Plugin, "p-1", None), None);
+        assert_eq!(
+            page_of(Kind::Route, "r-1", None).as_deref(),
+            Some("/console/routes/r-1")
+        );
+    }
+
+    #[test]
+    fn every_kind_has_an_icon() {
+        for kind in Kind::ALL {
+            assert!(crate::assets::has_icon(icon_of(Some(*kind))), "{kind}");
+        }
+    }
+}
