@@ -72,7 +72,7 @@ fn words(action: &str) -> String {
     match action {
         "session.created" => "Signed in".to_owned(),
         "mail.retried" => "Mail sent again".to_owned(),
-        "admin.invited" => "Admin link sent".to_owned(),
+        "admin.invited" => "Administrator got a link".to_owned(),
         "developer.confirmed" | "developer.verified" => "Developer confirmed".to_owned(),
         other => match other.split_once('.') {
             Some((noun, "updated")) => format!("{} changed", noun_of(noun)),
@@ -87,6 +87,7 @@ fn noun_of(kind: &str) -> String {
     match kind {
         "api" => "API".to_owned(),
         "api_token" => "API token".to_owned(),
+        "admin" => "Administrator".to_owned(),
         other => text::label(other),
     }
 }

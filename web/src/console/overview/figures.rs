@@ -28,6 +28,13 @@ pub(super) struct Tile {
     pub(super) spark: Spark,
 }
 
+impl Traffic {
+    /// The points for a course: not the last one, whose time is not over, so that no line seems to fall.
+    fn course(&self) -> impl Iterator<Item = &Point> {
+        self.points.iter().take(self.points.len().saturating_sub(1))
+    }
+}
+
 /// The figures at the top of the page.
 pub(super) fn tiles(traffic: &Traffic) -> Vec<Tile> {
     vec![
@@ -45,14 +52,14 @@ fn requests(traffic: &Traffic) -> Tile {
         figure,
         unit,
         delta: Delta::relative(traffic.now.requests as f64, traffic.before.requests as f64, Wish::None),
-        spark: spark(traffic.points.iter().map(|point| point.requests as f64).collect()),
+        spark: spark(traffic.course().map(|point| point.requests as f64).collect()),
     }
 }
 
 fn server_errors(traffic: &Traffic) -> Tile {
     let rate = |summary: &Summary| percent(summary.server_errors, summary.requests);
     let (now, before) = (rate(&traffic.now), rate(&traffic.before));
-    let course = traffic.points.iter();
+    let course = traffic.course();
     let course = course.map(|point| percent(point.server_errors, point.requests).unwrap_or(0.0));
     let course = spark(course.collect());
     Tile {
@@ -71,7 +78,7 @@ fn server_errors(traffic: &Traffic) -> Tile {
 fn p95(traffic: &Traffic) -> Tile {
     let (now, before) = (traffic.now.p95_ms, traffic.before.p95_ms);
     let mut last = 0.0;
-    let course = traffic.points.iter().map(|point| {
+    let course = traffic.course().map(|point| {
         // Without a request there is no latency: the line goes on where it was.
         last = point.p95_ms.unwrap_or(last);
         last
@@ -90,12 +97,14 @@ fn consumers(traffic: &Traffic) -> Tile {
     // Compared with a time without traffic every consumer would be a new one.
     let before = (traffic.before.requests > 0).then_some(traffic.consumers_before as f64);
     let (figure, unit) = scaled(now);
+    let counts = traffic.consumers.points.iter();
+    let counts = counts.take(traffic.points.len().saturating_sub(1));
     Tile {
         label: "Active consumers",
         figure,
         unit,
         delta: Delta::absolute(Some(now as f64), before, "", Wish::None),
-        spark: spark(traffic.consumers.points.iter().map(|count| *count as f64).collect()),
+        spark: spark(counts.map(|count| *count as f64).collect()),
     }
 }
 

@@ -70,6 +70,7 @@ fn title(resource: Resource) -> String {
         Resource::Products => "APIs, products, plans".to_owned(),
         Resource::Applications => "Applications, developers".to_owned(),
         Resource::Admins => "Administrators".to_owned(),
+        Resource::Audit => "Audit log".to_owned(),
         other => text::label(other.as_str()),
     }
 }
