@@ -33,7 +33,7 @@ pub fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
 
 /// The console.
 pub mod console {
-    use super::{Display, Kind, segment, with_query};
+    use super::{Display, Kind, segment};
 
     /// The start page.
     pub const HOME: &str = "/console";
@@ -102,16 +102,6 @@ pub mod console {
     /// What differs between the configuration after one revision and after another.
     pub fn difference(from: impl Display, to: impl Display) -> String {
         format!("{REVISIONS}/{from}/diff/{to}")
-    }
-
-    /// The revisions that changed an object.
-    pub fn revisions_of(object: impl Display) -> String {
-        with_query(REVISIONS, &[("object", &object.to_string())])
-    }
-
-    /// What the audit log says of an object.
-    pub fn audit_of(object: impl Display) -> String {
-        with_query(AUDIT, &[("object", &object.to_string())])
     }
 
     /// Where a thing of the settings is made.

@@ -8,8 +8,9 @@ use model::clock::Timestamp;
 use serde_json::Value;
 
 use super::links;
+use super::listing::Listing;
 use crate::times::{self, Time};
-use crate::{Area, Choice, Console, ConsolePage, PageResult, Pager, Query, text, urls};
+use crate::{Area, Choice, Console, ConsolePage, PageResult, Query, text, urls};
 
 /// The longest text of particulars in a row.
 const PARTICULARS: usize = 160;
@@ -23,48 +24,28 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "console/audit/list.html")]
 struct ListPage {
     page: ConsolePage,
-    entries: Vec<AuditEntry>,
-    pager: Pager,
+    listing: Listing<AuditEntry>,
     query: Query,
-    /// The filters that have no control of their own: what they show and the address without them.
-    chips: Vec<(String, String)>,
     now: Timestamp,
 }
 
 async fn list(console: Console, query: Query) -> PageResult {
-    let control = console.control();
-    let found = audit::list(control, console.actor(), &query.list(&FILTERS)?).await?;
+    let (control, list) = (console.control(), query.list(&FILTERS)?);
+    let found = audit::list(control, console.actor(), &list).await?;
+    // Who and what is filtered by has a name where there is an entry of it.
+    let first = found.items.first();
+    let actor = first.map(|entry| entry.actor_name.clone());
+    let object = first.and_then(|entry| entry.object_name.clone());
+    let action = words(query.get("action"));
     console.html(&ListPage {
         page: console.page("Audit log", Area::Audit).await?,
-        pager: Pager::of(&found, &query, urls::console::AUDIT),
-        chips: chips(&query, &found.items),
-        entries: found.items,
+        listing: Listing::new(found, &list, query.clone(), urls::console::AUDIT)
+            .chip("What", "action", Some(action))
+            .chip("Object", "object", object)
+            .chip("By", "actor", actor),
         query,
         now: control.now(),
     })
-}
-
-fn chips(query: &Query, entries: &[AuditEntry]) -> Vec<(String, String)> {
-    let first = entries.first();
-    let shown = [
-        ("action", query.get("action").is_empty(), words(query.get("action"))),
-        (
-            "actor",
-            query.get("actor").is_empty(),
-            first.map_or_else(|| "one actor".to_owned(), |entry| format!("by {}", entry.actor_name)),
-        ),
-        (
-            "object",
-            query.get("object").is_empty(),
-            first
-                .and_then(|entry| entry.object_name.clone())
-                .unwrap_or_else(|| "one object".to_owned()),
-        ),
-    ];
-    let shown = shown.into_iter().filter(|(_, empty, _)| !empty);
-    shown
-        .map(|(name, _, label)| (label, query.link(urls::console::AUDIT, &[(name, "")])))
-        .collect()
 }
 
 /// An action as people say it: `route.updated` becomes `Route changed`.
@@ -115,17 +96,8 @@ impl ListPage {
         std::iter::once(Choice::new("", "Anything")).chain(kinds).collect()
     }
 
-    fn is_filtered(&self) -> bool {
-        self.query.get("q") != "" || FILTERS.iter().any(|filter| !self.query.get(filter).is_empty())
-    }
-
-    fn of_action(&self, entry: &AuditEntry) -> String {
-        self.query.link(urls::console::AUDIT, &[("action", &entry.action)])
-    }
-
     fn of_actor(&self, entry: &AuditEntry) -> Option<String> {
-        let id = entry.actor_id?.to_string();
-        Some(self.query.link(urls::console::AUDIT, &[("actor", &id)]))
+        Some(self.listing.only("actor", &entry.actor_id?.to_string()))
     }
 
     fn kind(entry: &AuditEntry) -> Option<Kind> {

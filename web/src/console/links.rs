@@ -15,6 +15,9 @@ pub(super) fn page_of(kind: Kind, id: impl std::fmt::Display, state: Option<&Val
         Kind::Service | Kind::Route | Kind::Upstream | Kind::Consumer => Some(urls::console::object(kind, id)),
         Kind::Target => owner("upstream", Kind::Upstream),
         Kind::Credential => owner("consumer", Kind::Consumer),
+        Kind::Api | Kind::Product | Kind::Plan | Kind::Subscription | Kind::Application | Kind::Developer => {
+            Some(urls::console::list(kind))
+        }
         Kind::Plugin => owner("route", Kind::Route)
             .or_else(|| owner("service", Kind::Service))
             .or_else(|| owner("consumer", Kind::Consumer)),

@@ -18,10 +18,10 @@ mod routes;
 mod services;
 mod session;
 mod settings;
-mod traffic;
-mod upstreams;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod upstreams;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;

@@ -5,11 +5,13 @@ use askama::Template;
 use control::ChangeRecord;
 use control::revisions::{self, Revision};
 use model::clock::Timestamp;
+use uuid::Uuid;
 
 use super::links;
+use super::listing::Listing;
 use crate::diff::Diff;
 use crate::times::{self, Time};
-use crate::{Area, Console, ConsolePage, Fields, PageError, PageResult, Pager, Query, text, urls};
+use crate::{Area, Console, ConsolePage, Fields, PageError, PageResult, Query, text, urls};
 
 /// Objects of one revision that are shown with what changed; more of them make a page that nobody reads.
 const SHOWN: usize = 100;
@@ -26,9 +28,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "console/revisions/list.html")]
 struct ListPage {
     page: ConsolePage,
-    revisions: Vec<Revision>,
-    pager: Pager,
-    q: String,
+    listing: Listing<Revision>,
     /// The object whose revisions these are.
     object: String,
     head: i64,
@@ -120,15 +120,24 @@ impl Change {
 async fn list(console: Console, query: Query) -> PageResult {
     let (control, list) = (console.control(), query.list(&["object"])?);
     let found = revisions::list(control, console.actor(), &list).await?;
+    let name = name_of(&console, &found.items, list.uuid_filter("object")?).await?;
     console.html(&ListPage {
         page: console.page("Revisions", Area::Revisions).await?,
-        pager: Pager::of(&found, &query, urls::console::REVISIONS),
-        revisions: found.items,
-        q: query.get("q").to_owned(),
         object: query.get("object").to_owned(),
+        listing: Listing::new(found, &list, query, urls::console::REVISIONS).chip("Object", "object", name),
         head: revisions::head(control).await?,
         now: control.now(),
     })
+}
+
+/// What the object is called whose revisions these are, in the newest of them.
+async fn name_of(console: &Console, revisions: &[Revision], object: Option<Uuid>) -> Result<Option<String>, PageError> {
+    let (Some(object), Some(newest)) = (object, revisions.first()) else {
+        return Ok(None);
+    };
+    let detail = revisions::get(console.control(), console.actor(), newest.number).await?;
+    let record = detail.changes.into_iter().find(|record| record.id == object);
+    Ok(record.map(|record| format!("{} {}", record.kind, record.name)))
 }
 
 async fn show(console: Console, number: web::Path<i64>) -> PageResult {
@@ -206,10 +215,6 @@ impl ListPage {
 
     fn is_current(&self, revision: &Revision) -> bool {
         revision.number == self.head
-    }
-
-    fn is_filtered(&self) -> bool {
-        !self.q.is_empty() || !self.object.is_empty()
     }
 
     fn ago(&self, at: &Timestamp) -> Time {

@@ -10,11 +10,12 @@ use control::overview::{self, BusyRoute, Counts};
 use control::revisions::{self, Revision};
 use control::usage::{self, Span, UsageFilter};
 use control::{ListQuery, gateways};
+use model::Kind;
 use model::actor::Resource;
 use model::clock::Timestamp;
-use model::{Kind, Noun as _};
 use time::Duration;
 
+use super::matching::Matching;
 use crate::charts::Chart;
 use crate::times::{self, Time};
 use crate::{Area, Console, ConsolePage, PageError, PageResult, Query, text, urls};
@@ -116,22 +117,6 @@ async fn traffic(console: &Console, span: Span) -> Result<Traffic, PageError> {
         consumers: overview::active_consumers(control, actor, span).await?,
         consumers_before: overview::active_consumers(control, actor, span.before()).await?.total,
     })
-}
-
-/// What a busy route is known by: its method when that says enough, and its first path, host or name.
-fn match_of(busy: &BusyRoute) -> (String, String) {
-    let Some(spec) = &busy.spec else {
-        return (String::new(), "deleted since".to_owned());
-    };
-    let method = match spec.methods.as_slice() {
-        [one] => one.clone(),
-        // Where one may read, one may also ask for the head alone.
-        [get, head] if get == "GET" && head == "HEAD" => get.clone(),
-        _ => String::new(),
-    };
-    let path = spec.paths.first().map(ToString::to_string);
-    let place = path.or_else(|| spec.hosts.first().map(ToString::to_string));
-    (method, place.unwrap_or_else(|| spec.name()))
 }
 
 impl OverviewPage {

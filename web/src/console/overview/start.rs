@@ -6,6 +6,7 @@ use model::Kind;
 use model::actor::Resource;
 use model::route::{PathPattern, RouteSpec};
 
+use crate::console::matching;
 use crate::{Console, PageError, urls};
 
 /// Routes that are looked at for one that is easy to call.
@@ -37,10 +38,12 @@ impl Start {
         let proxy = &console.control().settings().proxy_url;
         let query = ListQuery::first(LOOKED_AT);
         let routes = list::<RouteSpec>(console.control(), console.actor(), &query).await?;
-        let call = routes.items.iter().find_map(|route| call(&route.spec, proxy));
+        let route = routes.items.iter().find(|route| is_callable(&route.spec));
         Ok(Self {
             steps: steps(console, counts),
-            call: call.unwrap_or_default(),
+            call: route
+                .map(|route| matching::call(&route.spec, proxy))
+                .unwrap_or_default(),
             proxy: proxy.clone(),
         })
     }
@@ -78,58 +81,7 @@ fn steps(console: &Console, counts: Counts) -> Vec<Step> {
     ]
 }
 
-/// A line for the shell that a route answers, if one can be told from its rules alone.
-fn call(route: &RouteSpec, proxy: &str) -> Option<String> {
-    let get = route.methods.is_empty() || route.methods.iter().any(|method| method == "GET");
-    if !route.enabled || !get || !route.headers.is_empty() {
-        return None;
-    }
-    let path = match route.paths.first() {
-        None => "/".to_owned(),
-        Some(PathPattern::Prefix(path) | PathPattern::Exact(path)) => path.clone(),
-        Some(PathPattern::Regex(_) | PathPattern::Parameters(_)) => return None,
-    };
-    let host = match route.hosts.first().map(ToString::to_string) {
-        None => String::new(),
-        Some(host) if host.contains('*') => return None,
-        Some(host) => format!(" \\\n  -H 'Host: {host}'"),
-    };
-    Some(format!("curl -i {proxy}{path}{host}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use model::{Draft as _, Errors, Noun as _};
-    use serde_json::{Value, json};
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn of(mut route: Value) -> Option<String> {
-        route["name"] = json!("a");
-        route["service"] = json!(Uuid::nil());
-        let submission = <RouteSpec as model::Noun>::Draft::read(&route);
-        let spec = RouteSpec::validate(&submission.draft, &mut Errors::new()).expect("valid");
-        call(&spec, "http://gate")
-    }
-
-    #[test]
-    fn a_call_is_offered_only_where_the_route_tells_how() {
-        assert_eq!(
-            of(json!({"paths": ["/shop"]})).as_deref(),
-            Some("curl -i http://gate/shop")
-        );
-        assert_eq!(
-            of(json!({"hosts": ["shop.example"]})).as_deref(),
-            Some("curl -i http://gate/ \\\n  -H 'Host: shop.example'")
-        );
-        for dark in [
-            json!({"paths": ["/a/{id}"]}),
-            json!({"hosts": ["*.example.com"]}),
-            json!({"paths": ["/a"], "methods": ["POST"]}),
-            json!({"paths": ["/a"], "enabled": false}),
-        ] {
-            assert_eq!(of(dark.clone()), None, "{dark}");
-        }
-    }
+/// Whether an example of what the route takes can be told from its rules.
+fn is_callable(route: &RouteSpec) -> bool {
+    route.enabled && !matches!(route.paths.first(), Some(PathPattern::Regex(_)))
 }

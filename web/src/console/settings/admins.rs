@@ -9,9 +9,10 @@ use model::clock::Timestamp;
 use model::id::AdminId;
 
 use super::Question;
+use crate::console::listing::Listing;
 use crate::times::{self, Time};
 use crate::visit::form_errors;
-use crate::{Choice, Console, ConsolePage, Fields, Flash, Form, PageError, PageResult, Pager, Query, text, urls};
+use crate::{Choice, Console, ConsolePage, Fields, Flash, Form, PageError, PageResult, Query, text, urls};
 
 const TAB: (&str, &str) = ("Administrators", urls::console::ADMINS);
 
@@ -35,9 +36,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "console/settings/admins/list.html")]
 struct ListPage {
     page: ConsolePage,
-    admins: Vec<Admin>,
-    pager: Pager,
-    q: String,
+    listing: Listing<Admin>,
     /// Who looks at the list.
     own: AdminId,
     now: Timestamp,
@@ -60,13 +59,11 @@ struct LinkPage {
 }
 
 async fn list(console: Console, query: Query) -> PageResult {
-    let control = console.control();
-    let found = admins::list(control, console.actor(), &query.list(&["role"])?).await?;
+    let (control, list) = (console.control(), query.list(&["role"])?);
+    let found = admins::list(control, console.actor(), &list).await?;
     console.html(&ListPage {
         page: super::page(&console, TAB.0, None).await?,
-        pager: Pager::of(&found, &query, urls::console::ADMINS),
-        admins: found.items,
-        q: query.get("q").to_owned(),
+        listing: Listing::new(found, &list, query, urls::console::ADMINS),
         own: AdminId(console.session().account),
         now: control.now(),
     })

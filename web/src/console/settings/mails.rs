@@ -7,8 +7,9 @@ use model::actor::Resource;
 use model::clock::Timestamp;
 use uuid::Uuid;
 
+use crate::console::listing::Listing;
 use crate::times::{self, Time};
-use crate::{Console, ConsolePage, Flash, Form, PageResult, Pager, Query, text, urls};
+use crate::{Console, ConsolePage, Flash, Form, PageResult, Query, text, urls};
 
 const TAB: (&str, &str) = ("Mail", urls::console::MAILS);
 
@@ -23,9 +24,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "console/settings/mails/list.html")]
 struct ListPage {
     page: ConsolePage,
-    mails: Vec<Mail>,
-    pager: Pager,
-    q: String,
+    listing: Listing<Mail>,
     state: String,
     now: Timestamp,
 }
@@ -39,14 +38,12 @@ struct ShowPage {
 }
 
 async fn list(console: Console, query: Query) -> PageResult {
-    let control = console.control();
-    let found = mail::list(control, console.actor(), &query.list(&["state"])?).await?;
+    let (control, list) = (console.control(), query.list(&["state"])?);
+    let found = mail::list(control, console.actor(), &list).await?;
     console.html(&ListPage {
         page: super::page(&console, TAB.0, None).await?,
-        pager: Pager::of(&found, &query, urls::console::MAILS),
-        mails: found.items,
-        q: query.get("q").to_owned(),
         state: query.get("state").to_owned(),
+        listing: Listing::new(found, &list, query, urls::console::MAILS),
         now: control.now(),
     })
 }
@@ -91,10 +88,6 @@ impl ListPage {
             ("kept", "Kept"),
             ("failed", "Failed"),
         ]
-    }
-
-    fn of_state(&self, state: &str) -> String {
-        urls::with_query(urls::console::MAILS, &[("q", &self.q), ("state", state)])
     }
 
     fn ago(&self, at: &Timestamp) -> Time {

@@ -15,9 +15,10 @@ use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 use super::Question;
+use crate::console::listing::Listing;
 use crate::times::{self, Time};
 use crate::visit::form_errors;
-use crate::{Choice, Console, ConsolePage, Fields, Flash, Form, PageResult, Pager, Query, urls};
+use crate::{Choice, Console, ConsolePage, Fields, Flash, Form, PageResult, Query, urls};
 use scopes::Grants;
 
 const TAB: (&str, &str) = ("API tokens", urls::console::TOKENS);
@@ -44,9 +45,7 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 #[template(path = "console/settings/tokens/list.html")]
 struct ListPage {
     page: ConsolePage,
-    tokens: Vec<ApiToken>,
-    pager: Pager,
-    q: String,
+    listing: Listing<ApiToken>,
     status: String,
     now: Timestamp,
 }
@@ -69,14 +68,12 @@ struct SecretPage {
 }
 
 async fn list(console: Console, query: Query) -> PageResult {
-    let control = console.control();
-    let found = tokens::list(control, console.actor(), &query.list(&["status"])?).await?;
+    let (control, list) = (console.control(), query.list(&["status"])?);
+    let found = tokens::list(control, console.actor(), &list).await?;
     console.html(&ListPage {
         page: super::page(&console, TAB.0, None).await?,
-        pager: Pager::of(&found, &query, urls::console::TOKENS),
-        tokens: found.items,
-        q: query.get("q").to_owned(),
         status: query.get("status").to_owned(),
+        listing: Listing::new(found, &list, query, urls::console::TOKENS),
         now: control.now(),
     })
 }
@@ -166,10 +163,6 @@ impl ListPage {
             ("expired", "Ended"),
             ("revoked", "Revoked"),
         ]
-    }
-
-    fn of_status(&self, status: &str) -> String {
-        urls::with_query(urls::console::TOKENS, &[("q", &self.q), ("status", status)])
     }
 
     fn ago(&self, at: &Timestamp) -> Time {
