@@ -89,7 +89,7 @@ pub async fn list(control: &Control, search: Option<&str>) -> Result<Vec<ListedA
     .fetch_all(control.pool())
     .await?;
     rows.into_iter()
-        .map(|row| listed(row.id.into(), read(row.spec)?, row.plan))
+        .map(|row| Ok(listed(row.id.into(), read(row.spec)?, row.plan)))
         .collect()
 }
 
@@ -107,7 +107,7 @@ pub async fn get(control: &Control, name: &str) -> Result<ApiPage> {
     let (base_url, document) = (spec.base_url.clone(), spec.document.clone());
     let plan = offers.first().map(|offer| offer.title.clone());
     Ok(ApiPage {
-        api: listed(row.id.into(), spec, plan)?,
+        api: listed(row.id.into(), spec, plan),
         base_url,
         document,
         offers,
@@ -161,8 +161,8 @@ pub async fn apis_of_product(control: &Control, product: ProductId) -> Result<Ve
     Ok(pages)
 }
 
-fn listed(id: ApiId, spec: ApiSpec, plan: Option<String>) -> Result<ListedApi> {
-    Ok(ListedApi {
+fn listed(id: ApiId, spec: ApiSpec, plan: Option<String>) -> ListedApi {
+    ListedApi {
         id,
         name: spec.name.to_string(),
         title: spec.title,
@@ -172,7 +172,7 @@ fn listed(id: ApiId, spec: ApiSpec, plan: Option<String>) -> Result<ListedApi> {
         operations: crate::openapi::count_operations(&spec.document),
         tags: spec.tags,
         plan,
-    })
+    }
 }
 
 fn read<S: serde::de::DeserializeOwned>(spec: Value) -> Result<S> {
