@@ -30,6 +30,7 @@ function start(root) {
   selectTabs(root);
   relativeTimes(root);
   toasts(root);
+  if (root.querySelector("[data-spy]")) import("./spy.js").then((spy) => spy.follow(root));
   if (root.querySelector("[data-chart]")) import("./charts.js").then((charts) => charts.draw(root));
 }
 

@@ -237,4 +237,79 @@ mod tests {
             );
         }
     }
+
+    /// Where the macros of `ui.html` take the name of an icon, counted from 0.
+    const ICON_ARGUMENTS: [(&str, usize); 12] = [
+        ("assets::icon", 0),
+        ("ui::icon", 0),
+        ("ui::tile", 0),
+        ("ui::button", 1),
+        ("ui::link_button", 2),
+        ("ui::icon_button", 2),
+        ("ui::ask_button", 2),
+        ("ui::act", 3),
+        ("ui::menu_link", 2),
+        ("ui::empty", 0),
+        ("ui::note", 1),
+        ("ui::event", 0),
+    ];
+
+    /// The arguments of a call that begins here, behind its bracket.
+    fn arguments(call: &str) -> Vec<&str> {
+        let (mut found, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0, false);
+        for (at, character) in call.char_indices() {
+            match character {
+                '"' => quoted = !quoted,
+                _ if quoted => {}
+                '(' | '[' => depth += 1,
+                ')' | ']' if depth > 0 => depth -= 1,
+                ',' | ')' if depth == 0 => {
+                    found.push(call[start..at].trim());
+                    start = at + 1;
+                    if character == ')' {
+                        return found;
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn templates(folder: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                templates(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                found.push((path, text));
+            }
+        }
+    }
+
+    #[::core::prelude::v1::test]
+    fn every_icon_of_a_template_is_in_the_sprite() {
+        let mut texts = Vec::new();
+        templates(std::path::Path::new("templates"), &mut texts);
+        let (mut seen, mut missing) = (0, Vec::new());
+        for (path, text) in &texts {
+            for (name, place) in ICON_ARGUMENTS {
+                for (at, _) in text.match_indices(&format!("{name}(")) {
+                    let arguments = arguments(&text[at + name.len() + 1..]);
+                    let icon = arguments
+                        .get(place)
+                        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+                    if let Some(icon) = icon.filter(|icon| !icon.is_empty()) {
+                        seen += 1;
+                        if !has_icon(icon) {
+                            missing.push(format!("{icon} of {}", path.display()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 50, "the templates use icons; this test no longer sees them");
+        assert!(missing.is_empty(), "add to web/icons.txt: {missing:?}");
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod charts;
+pub mod code;
 pub mod console;
 pub mod delta;
 pub mod diff;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod fields;
 pub mod form;
 pub mod keys;
+pub mod markdown;
 pub mod navigation;
 pub mod page;
 pub mod people;

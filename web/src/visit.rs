@@ -12,6 +12,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::accounts::sessions::{self, Opened, Session};
 use control::accounts::{AccountKind, Client};
 use control::secrets::random_token;
@@ -42,6 +44,7 @@ struct Inner {
     visit_is_new: bool,
     theme: Option<&'static str>,
     flash: Option<Flash>,
+    wish: Option<String>,
     address: String,
     peer: IpAddr,
     user_agent: String,
@@ -125,6 +128,7 @@ impl Visit {
             visit: visit.unwrap_or_else(random_token),
             theme: theme(request),
             flash: cookies.read(request, "flash").and_then(|text| Flash::decode(&text)),
+            wish: cookies.read(request, "wish").and_then(|text| decode(&text)),
             address: request.uri().to_string(),
             peer: request
                 .peer_addr()
@@ -183,6 +187,20 @@ impl Visit {
         self.0.flash.clone()
     }
 
+    /// Where somebody wanted to go before an account had to be made.
+    pub(crate) fn wish(&self) -> Option<&str> {
+        self.0.wish.as_deref()
+    }
+
+    /// Keeps in this browser where somebody wants to go once there is an account.
+    pub(crate) fn keep_wish(&self, response: &mut HttpResponse, place: &str) {
+        if let Some(place) = local(place) {
+            let cookie = self.0.cookies.make("wish", URL_SAFE_NO_PAD.encode(place));
+            // A cookie that cannot be added costs a click, no more.
+            let _ = response.add_cookie(&cookie);
+        }
+    }
+
     /// What a page without navigation shows around its card.
     pub fn auth_page(&self, title: &str) -> AuthPage {
         AuthPage {
@@ -236,6 +254,7 @@ impl Visit {
             &[
                 self.0.cookies.start(&opened.cookie, stay),
                 self.0.cookies.removal("visit"),
+                self.0.cookies.removal("wish"),
             ],
         ))
     }
@@ -262,6 +281,22 @@ impl Visit {
         let flash = match written.revision {
             None => Flash::ok("Nothing changed"),
             Some(revision) => Flash::ok(format!("{words} {}", self.liveness(revision).await?)),
+        };
+        self.redirect_with(location, &flash)
+    }
+
+    /// Says that something is done, once the gateways know it, on the page that follows; for people who need not know
+    /// what a gateway is.
+    pub async fn done<T>(&self, written: &Written<T>, words: &str, location: impl Into<String>) -> PageResult {
+        let behind = match written.revision {
+            Some(revision) => gateways::wait(self.control(), revision, gateways::WaitFor::All, PATIENCE)
+                .await?
+                .len(),
+            None => 0,
+        };
+        let flash = match behind {
+            0 => Flash::ok(words),
+            _ => Flash::warn(format!("{words}; it takes effect in a moment")),
         };
         self.redirect_with(location, &flash)
     }
@@ -324,6 +359,10 @@ pub(crate) fn form_errors(error: Error) -> Result<Errors, PageError> {
         Error::Conflict(message) => Ok(Errors::one("", Code::Conflict, message)),
         other => field_errors(other),
     }
+}
+
+fn decode(cookie: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
 }
 
 /// Errors that belong beside the fields of a form; every other error is a page of its own.

@@ -4,9 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::web;
 use askama::Template;
 use control::offers::{self, ApiPage, ListedApi, Offer};
-use control::openapi::{self, Body, Member, Operation};
+use control::openapi::{self, KeyPlace, Member, Operation, Schema};
 use model::api::ApiState;
+use model::reason::Reason;
 
+use super::samples::{Call, Sample, YOUR_KEY};
+use crate::code::{Code, Language};
 use crate::{PageResult, Portal, PortalArea, PortalPage, Query, text, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -22,7 +25,7 @@ struct ListPage {
     page: PortalPage,
     apis: Vec<ListedApi>,
     q: String,
-    curl: String,
+    curl: Option<Code>,
 }
 
 #[derive(Template)]
@@ -32,29 +35,47 @@ struct ShowPage {
     api: ListedApi,
     base_url: String,
     introduction: String,
-    groups: Vec<Group>,
+    key_place: KeyPlace,
+    groups: Vec<ShownGroup>,
+    schemas: Vec<Schema>,
     offers: Vec<Offer>,
 }
 
 /// Operations that are listed together.
-struct Group {
-    title: String,
+struct ShownGroup {
+    name: String,
+    description: String,
     operations: Vec<Shown>,
 }
 
 /// An operation with what is made of it for reading.
 struct Shown {
     operation: Operation,
-    curl: String,
-    response: String,
+    url: String,
+    samples: Vec<Sample>,
+    answer: Option<Code>,
 }
+
+/// What a developer can do something about, in the order of a request.
+const REFUSALS: [Reason; 10] = [
+    Reason::CredentialMissing,
+    Reason::CredentialUnknown,
+    Reason::CredentialRevoked,
+    Reason::CredentialExpired,
+    Reason::IpDenied,
+    Reason::ApplicationSuspended,
+    Reason::SubscriptionMissing,
+    Reason::RateLimited,
+    Reason::UpstreamUnavailable,
+    Reason::UpstreamTimeout,
+];
 
 async fn list(portal: Portal, query: Query) -> PageResult {
     let q = query.get("q").to_owned();
     let apis = offers::list(portal.control(), Some(&q)).await?;
     let curl = match apis.first() {
-        Some(api) => first_call(&offers::get(portal.control(), &api.name).await?),
-        None => String::new(),
+        Some(api) => first_call(&offers::get(portal.control(), &api.name).await?, YOUR_KEY),
+        None => None,
     };
     portal.html(&ListPage {
         page: portal.page("APIs", PortalArea::Apis),
@@ -66,29 +87,25 @@ async fn list(portal: Portal, query: Query) -> PageResult {
 
 async fn show(portal: Portal, name: web::Path<String>) -> PageResult {
     let found = offers::get(portal.control(), &name).await?;
-    let mut groups: Vec<Group> = Vec::new();
-    for operation in openapi::operations(&found.document) {
-        let shown = shown(operation, &found.base_url);
-        match groups.iter_mut().find(|group| group.title == shown.operation.tag) {
-            Some(group) => group.operations.push(shown),
-            None => groups.push(Group {
-                title: shown.operation.tag.clone(),
-                operations: vec![shown],
-            }),
-        }
-    }
-    let introduction = openapi::introduction(&found.document);
-    let ApiPage {
-        api, base_url, offers, ..
-    } = found;
-    let page = portal.page(api.title.clone(), PortalArea::Apis);
+    let key_place = openapi::key_place(&found.document);
+    let groups = openapi::groups(&found.document).into_iter().map(|group| ShownGroup {
+        name: group.name,
+        description: group.description,
+        operations: group
+            .operations
+            .into_iter()
+            .map(|operation| shown(operation, &found.base_url, &key_place))
+            .collect(),
+    });
     portal.html(&ShowPage {
-        page,
-        api,
-        base_url,
-        introduction,
-        groups,
-        offers,
+        page: portal.page(found.api.title.clone(), PortalArea::Apis),
+        groups: groups.collect(),
+        introduction: openapi::introduction(&found.document),
+        schemas: openapi::schemas(&found.document),
+        key_place: key_place.clone(),
+        api: found.api,
+        base_url: found.base_url,
+        offers: found.offers,
     })
 }
 
@@ -98,51 +115,27 @@ async fn document(portal: Portal, name: web::Path<String>) -> PageResult {
 }
 
 /// What somebody can paste to see the API answer.
-pub(super) fn first_call(api: &ApiPage) -> String {
+pub(super) fn first_call(api: &ApiPage, key: &str) -> Option<Code> {
     let operations = openapi::operations(&api.document);
     let simple = |operation: &&Operation| operation.method == "GET" && !operation.path.contains('{');
-    let path = operations
-        .iter()
-        .find(simple)
-        .map_or("", |operation| operation.path.as_str());
-    format!("curl {}{path} \\\n  -H 'X-API-Key: YOUR_KEY'", api.base_url)
+    let operation = operations.iter().find(simple).or(operations.first())?;
+    let call = Call::new(operation, &api.base_url, &openapi::key_place(&api.document), key);
+    Some(Code::new(Language::Shell, call.curl()))
 }
 
-fn shown(operation: Operation, base_url: &str) -> Shown {
-    let json = |body: Option<&Body>| {
-        let example = body.and_then(|body| body.example.as_ref());
-        example
-            .and_then(|example| serde_json::to_string_pretty(example).ok())
-            .unwrap_or_default()
-    };
-    let request = json(operation.body.as_ref());
+fn shown(operation: Operation, base_url: &str, key_place: &KeyPlace) -> Shown {
     let good = operation
         .responses
         .iter()
         .find(|response| response.status.starts_with('2'));
-    let response = json(good.and_then(|response| response.body.as_ref()));
+    let body = good.and_then(|response| response.body.as_ref());
+    let example = body.and_then(|body| serde_json::to_string_pretty(body.example.as_ref()?).ok());
     Shown {
-        curl: curl(&operation, base_url, &request),
-        response,
+        url: format!("{base_url}{}", operation.path),
+        samples: Call::new(&operation, base_url, key_place, YOUR_KEY).samples(),
+        answer: example.map(|example| Code::new(Language::Json, example)),
         operation,
     }
-}
-
-fn curl(operation: &Operation, base_url: &str, request: &str) -> String {
-    let method = if operation.method == "GET" {
-        String::new()
-    } else {
-        format!("-X {} ", operation.method)
-    };
-    let mut lines = vec![
-        format!("curl {method}'{base_url}{}'", operation.path),
-        "  -H 'X-API-Key: YOUR_KEY'".to_owned(),
-    ];
-    if !request.is_empty() {
-        lines.push("  -H 'Content-Type: application/json'".to_owned());
-        lines.push(format!("  -d '{}'", request.replace('\'', "'\\''")));
-    }
-    lines.join(" \\\n")
 }
 
 impl ListPage {
@@ -152,6 +145,11 @@ impl ListPage {
             "operation",
             "operations",
         )
+    }
+
+    /// A colour for the eye only, by place in the list; those of trouble are left out.
+    fn tone(index: usize) -> &'static str {
+        ["info", "plum", "sea"][index % 3]
     }
 
     fn icon(api: &ListedApi) -> &'static str {
@@ -164,11 +162,34 @@ impl ListPage {
 }
 
 impl ShowPage {
-    fn anchor(operation: &Operation) -> String {
-        format!("op-{}", urls::segment(&operation.id))
+    fn anchor(shown: &Shown) -> String {
+        format!("op-{}", urls::segment(&shown.operation.id))
     }
 
-    fn members(body: &Option<Body>) -> &[Member] {
-        body.as_ref().map_or(&[], |body| body.members.as_slice())
+    fn group_anchor(group: &ShownGroup) -> String {
+        format!("group-{}", urls::segment(&group.name))
+    }
+
+    fn schema_anchor(name: &str) -> String {
+        format!("schema-{}", urls::segment(name))
+    }
+
+    /// The schema of this name, when it is on the page.
+    fn listed<'a>(&self, name: Option<&'a str>) -> Option<&'a str> {
+        let name = name?;
+        self.schemas.iter().any(|schema| schema.name == name).then_some(name)
+    }
+
+    /// What is around a member, and its own name: `lines[].` and `sku`.
+    fn name_parts(member: &Member) -> (&str, &str) {
+        member
+            .name
+            .rfind('.')
+            .map_or(("", member.name.as_str()), |dot| member.name.split_at(dot + 1))
+    }
+
+    /// Whether subscriptions are taken.
+    fn is_open(&self) -> bool {
+        !self.offers.is_empty() && self.api.state != ApiState::Deprecated
     }
 }

@@ -10,11 +10,14 @@ use model::application::{Application, ApplicationStatus};
 use model::clock::Timestamp;
 use model::credential::{Credential, CredentialStatus};
 use model::id::{ApplicationId, SubscriptionId};
+use model::reason::Reason;
 use model::subscription::SubscriptionState;
 use time::Duration;
 
 use super::form_errors;
+use super::samples::YOUR_KEY;
 use crate::charts::{Chart, Color};
+use crate::code::Code;
 use crate::times::{self, Time};
 use crate::{Fields, Flash, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, Query, text, urls};
 
@@ -61,7 +64,7 @@ struct ShowPage {
     summary: Summary,
     chart: Chart,
     span: &'static str,
-    curl: String,
+    curl: Option<Code>,
     now: Timestamp,
 }
 
@@ -117,7 +120,7 @@ async fn create(account: PortalAccount, form: Form) -> PageResult {
     match written {
         Ok(written) => {
             account
-                .saved(
+                .done(
                     &written,
                     "Application created",
                     urls::portal::application(written.value.id),
@@ -181,15 +184,15 @@ fn chart(points: &[Point]) -> Chart {
 }
 
 /// A call to an API that the application may call.
-async fn curl(account: &PortalAccount, subscriptions: &[NamedSubscription]) -> Result<String, PageError> {
+async fn curl(account: &PortalAccount, subscriptions: &[NamedSubscription]) -> Result<Option<Code>, PageError> {
     let approved = subscriptions
         .iter()
         .find(|named| named.subscription.state == SubscriptionState::Approved);
     let Some(approved) = approved else {
-        return Ok(String::new());
+        return Ok(None);
     };
     let apis = offers::apis_of_product(account.control(), approved.subscription.product).await?;
-    Ok(apis.first().map(super::apis::first_call).unwrap_or_default())
+    Ok(apis.first().and_then(|api| super::apis::first_call(api, YOUR_KEY)))
 }
 
 async fn edit(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResult {
@@ -214,7 +217,7 @@ async fn update(account: PortalAccount, id: web::Path<ApplicationId>, form: Form
     match written {
         Ok(written) => {
             account
-                .saved(&written, "Application saved", urls::portal::application(id))
+                .done(&written, "Application saved", urls::portal::application(id))
                 .await
         }
         Err(error) => {
@@ -261,7 +264,7 @@ async fn delete(account: PortalAccount, id: web::Path<ApplicationId>, form: Form
         })
         .await?;
     account
-        .saved(&written, "Application deleted", urls::portal::APPLICATIONS)
+        .done(&written, "Application deleted", urls::portal::APPLICATIONS)
         .await
 }
 
@@ -289,7 +292,7 @@ async fn cancel(account: PortalAccount, path: web::Path<(ApplicationId, Subscrip
         })
         .await?;
     account
-        .saved(&written, "Subscription cancelled", urls::portal::application(id))
+        .done(&written, "Subscription cancelled", urls::portal::application(id))
         .await
 }
 
@@ -324,13 +327,8 @@ impl ShowPage {
         word == span
     }
 
-    fn live(&self) -> String {
-        let live = self
-            .keys
-            .iter()
-            .filter(|key| key.status != CredentialStatus::Revoked)
-            .count();
-        text::plural(i64::try_from(live).unwrap_or(i64::MAX), "key", "keys")
+    fn may_rotate(key: &Credential) -> bool {
+        key.status == CredentialStatus::Active && key.rotated_to.is_none()
     }
 
     fn ago(&self, at: &Timestamp) -> Time {
@@ -341,8 +339,8 @@ impl ShowPage {
         text::exact(*at)
     }
 
-    fn count(number: &i64) -> String {
-        text::count(*number)
+    fn count(number: i64) -> String {
+        text::count(number)
     }
 
     fn suspended(&self) -> bool {
@@ -353,11 +351,44 @@ impl ShowPage {
         &SPANS
     }
 
+    fn span_label(&self) -> String {
+        let chosen = SPANS.iter().find(|(word, ..)| *word == self.span);
+        chosen.map_or_else(String::new, |(_, label, _)| format!("last {label}"))
+    }
+
     fn errors(&self) -> String {
         text::count(self.summary.client_errors + self.summary.server_errors)
     }
 
+    /// The part of the requests that went well.
+    fn success(&self) -> String {
+        let Summary {
+            requests,
+            client_errors,
+            server_errors,
+            ..
+        } = self.summary;
+        // In hundredths of a percent, rounded down: one error in a million is not "100%".
+        match ((requests - client_errors - server_errors) * 10_000).checked_div(requests) {
+            None => "–".to_owned(),
+            Some(10_000) => "100%".to_owned(),
+            Some(part) => format!("{}.{:02}%", part / 100, part % 100),
+        }
+    }
+
+    fn limited(&self) -> String {
+        text::count(
+            self.summary
+                .reasons
+                .get(Reason::RateLimited.code())
+                .copied()
+                .unwrap_or(0),
+        )
+    }
+
     fn p95(&self) -> String {
-        self.summary.p95_ms.map_or_else(|| "–".to_owned(), text::trim)
+        self.summary
+            .p95_ms
+            .map_or_else(|| "–".to_owned(), |latency| format!("{} ms", text::trim(latency)))
     }
 }

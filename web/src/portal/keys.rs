@@ -6,12 +6,14 @@ use control::credentials::Issued;
 use control::gateways::{self, WaitFor};
 use control::{ListQuery, Mode, applications, keys, offers, subscriptions};
 use model::application::Application;
-use model::credential::RotationGrace;
+use model::clock::Timestamp;
+use model::credential::{Credential, CredentialStatus, RotationGrace};
 use model::id::{ApplicationId, CredentialId};
 use model::subscription::SubscriptionState;
 
 use super::form_errors;
-use crate::{Choice, Fields, Form, PageResult, PortalAccount, PortalArea, PortalPage, urls};
+use crate::code::Code;
+use crate::{Choice, Fields, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, urls};
 
 /// How long the page with a new key waits for the gateways to know it.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -33,7 +35,7 @@ struct FormPage {
     application: Application,
     fields: Fields,
     /// The key that is replaced.
-    replaced: Option<CredentialId>,
+    replaced: Option<Credential>,
 }
 
 #[derive(Template)]
@@ -41,13 +43,14 @@ struct FormPage {
 struct KeyPage {
     page: PortalPage,
     application: Application,
+    /// The key that it replaces.
+    replaced: Option<Credential>,
     secret: String,
-    curl: String,
-    /// Whether a subscription lets the key call something.
-    opens: bool,
+    curl: Option<Code>,
     /// Whether an administrator has still to approve it.
     pending: bool,
     live: bool,
+    now: Timestamp,
 }
 
 #[derive(Template)]
@@ -67,15 +70,27 @@ async fn form_page(
     id: ApplicationId,
     replaced: Option<CredentialId>,
     fields: Fields,
-) -> Result<FormPage, crate::PageError> {
+) -> Result<FormPage, PageError> {
     let application = applications::get(account.control(), account.actor(), id).await?;
     let title = if replaced.is_some() { "Rotate a key" } else { "New key" };
+    let replaced = match replaced {
+        Some(key) => Some(find(account, id, key).await?),
+        None => None,
+    };
     Ok(FormPage {
         page: account.page(title, PortalArea::Applications),
         application,
         fields,
         replaced,
     })
+}
+
+/// A key of an application.
+async fn find(account: &PortalAccount, id: ApplicationId, key: CredentialId) -> Result<Credential, PageError> {
+    let keys = keys::list(account.control(), account.actor(), id).await?;
+    keys.into_iter()
+        .find(|known| known.id == key)
+        .ok_or(PageError::NotFound)
 }
 
 async fn new(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResult {
@@ -92,7 +107,7 @@ async fn issue(account: PortalAccount, id: web::Path<ApplicationId>, form: Form)
         })
         .await;
     match written {
-        Ok(written) => shown(&account, id, &written.value, written.revision).await,
+        Ok(written) => shown(&account, id, None, &written.value, written.revision).await,
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let page = form_page(&account, id, None, fields).await?;
@@ -105,6 +120,7 @@ async fn issue(account: PortalAccount, id: web::Path<ApplicationId>, form: Form)
 pub(super) async fn shown(
     account: &PortalAccount,
     id: ApplicationId,
+    replaced: Option<Credential>,
     issued: &Issued,
     revision: Option<i64>,
 ) -> PageResult {
@@ -113,11 +129,11 @@ pub(super) async fn shown(
     let all = ListQuery::all().with("application", id);
     let subscriptions = subscriptions::list(control, actor, &all).await?.items;
     let of = |state| subscriptions.iter().find(|named| named.subscription.state == state);
-    let mut curl = String::new();
+    let mut curl = None;
     if let Some(approved) = of(SubscriptionState::Approved) {
         let apis = offers::apis_of_product(control, approved.subscription.product).await?;
-        let call = apis.first().map(super::apis::first_call).unwrap_or_default();
-        curl = call.replace("YOUR_KEY", issued.secret.expose());
+        let key = issued.secret.expose();
+        curl = apis.first().and_then(|api| super::apis::first_call(api, key));
     }
     let behind = match revision {
         Some(revision) => gateways::wait(control, revision, WaitFor::All, PATIENCE).await?.len(),
@@ -126,8 +142,9 @@ pub(super) async fn shown(
     account.html(&KeyPage {
         page: account.page("Your new key", PortalArea::Applications),
         application,
+        replaced,
         secret: issued.secret.expose().to_owned(),
-        opens: !curl.is_empty(),
+        now: control.now(),
         curl,
         pending: of(SubscriptionState::Pending).is_some(),
         live: behind == 0,
@@ -149,7 +166,10 @@ async fn rotate(account: PortalAccount, path: web::Path<(ApplicationId, Credenti
         })
         .await;
     match written {
-        Ok(written) => shown(&account, id, &written.value, written.revision).await,
+        Ok(written) => {
+            let old = find(&account, id, key).await?;
+            shown(&account, id, Some(old), &written.value, written.revision).await
+        }
         Err(error) => {
             let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let page = form_page(&account, id, Some(key), fields).await?;
@@ -160,11 +180,11 @@ async fn rotate(account: PortalAccount, path: web::Path<(ApplicationId, Credenti
 
 async fn ask_revoke(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>) -> PageResult {
     let (id, key) = *path;
-    let back = urls::portal::application(id);
+    let (back, name) = (urls::portal::application(id), find(&account, id, key).await?.name);
     account.html(&AskPage {
         page: account.page("Revoke a key", PortalArea::Applications),
         action: format!("{back}/keys/{key}/revoke"),
-        title: "Revoke this key?".to_owned(),
+        title: format!("Revoke {name}?"),
         text: "Requests with it are refused at once and for good. Programs that use it stop working.",
         danger: "Revoke key",
         back,
@@ -181,8 +201,17 @@ async fn revoke(account: PortalAccount, path: web::Path<(ApplicationId, Credenti
         })
         .await?;
     account
-        .saved(&written, "Key revoked", urls::portal::application(id))
+        .done(&written, "Key revoked", urls::portal::application(id))
         .await
+}
+
+impl KeyPage {
+    /// When the key that was replaced ends, unless it has ended.
+    fn old_end(&self) -> Option<Timestamp> {
+        let old = self.replaced.as_ref()?;
+        let lives = old.status == CredentialStatus::Active;
+        old.rotation_ends_at.filter(|end| lives && *end > self.now)
+    }
 }
 
 impl FormPage {

@@ -4,6 +4,7 @@ mod account;
 mod apis;
 mod applications;
 mod keys;
+mod samples;
 mod session;
 mod subscribe;
 

@@ -39,6 +39,7 @@ struct SignInPage {
 struct SignUpPage {
     page: AuthPage,
     fields: Fields,
+    next: String,
 }
 
 /// One card with a form of one field or none.
@@ -64,11 +65,25 @@ struct NoticePage {
     link: (&'static str, &'static str),
 }
 
+impl SignInPage {
+    fn sign_up(&self) -> String {
+        urls::with_query(urls::portal::SIGN_UP, &[("next", &self.next)])
+    }
+}
+
+impl SignUpPage {
+    fn sign_in(&self) -> String {
+        urls::with_query(urls::portal::SIGN_IN, &[("next", &self.next)])
+    }
+}
+
 async fn show_sign_in(visit: Visit, query: Query) -> PageResult {
     if visit.session().is_some() {
         return visit.redirect(urls::portal::APPLICATIONS);
     }
-    let (page, next) = (visit.auth_page("Sign in"), query.get("next").to_owned());
+    let asked = Some(query.get("next")).filter(|next| !next.is_empty());
+    let next = asked.or(visit.wish()).unwrap_or_default().to_owned();
+    let page = visit.auth_page("Sign in");
     visit.html(&SignInPage {
         page,
         fields: Fields::empty(),
@@ -119,41 +134,35 @@ async fn sign_out(visit: Visit, _form: Form) -> PageResult {
     visit.sign_out(urls::portal::HOME).await
 }
 
-async fn show_sign_up(visit: Visit) -> PageResult {
-    visit.html(&SignUpPage {
+async fn show_sign_up(visit: Visit, query: Query) -> PageResult {
+    visit.html(&sign_up_page(&visit, Fields::empty(), query.get("next")))
+}
+
+fn sign_up_page(visit: &Visit, fields: Fields, next: &str) -> SignUpPage {
+    SignUpPage {
         page: visit.auth_page("Make an account"),
-        fields: Fields::empty(),
-    })
+        fields,
+        next: next.to_owned(),
+    }
 }
 
 async fn sign_up(visit: Visit, form: Form) -> PageResult {
-    match sign_up::sign_up(visit.control(), form.submission(), &visit.client()).await {
-        Ok(()) => notice(
-            &visit,
-            "Look into your mail",
-            LOOK_INTO_MAIL,
-            (urls::portal::SIGN_IN, "Sign in"),
-        ),
+    let errors = match sign_up::sign_up(visit.control(), form.submission(), &visit.client()).await {
+        Ok(()) => {
+            let link = (urls::portal::SIGN_IN, "Sign in");
+            let mut page = notice(&visit, "Look into your mail", LOOK_INTO_MAIL, link)?;
+            visit.keep_wish(&mut page, form.button("_next").unwrap_or_default());
+            return Ok(page);
+        }
         Err(Error::Throttled { retry_after }) => {
-            let message = format!(
-                "cannot be used right now: too many attempts. Try again in {}",
-                text::duration(retry_after)
-            );
-            let errors = model::Errors::one("email", model::Code::Conflict, message);
-            let fields = Fields::typed(&form).with_errors(&errors);
-            visit.invalid(&SignUpPage {
-                page: visit.auth_page("Make an account"),
-                fields,
-            })
+            let wait = text::duration(retry_after);
+            let message = format!("cannot be used right now: too many attempts. Try again in {wait}");
+            model::Errors::one("email", model::Code::Conflict, message)
         }
-        Err(error) => {
-            let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
-            visit.invalid(&SignUpPage {
-                page: visit.auth_page("Make an account"),
-                fields,
-            })
-        }
-    }
+        Err(error) => form_errors(error)?,
+    };
+    let fields = Fields::typed(&form).with_errors(&errors);
+    visit.invalid(&sign_up_page(&visit, fields, form.button("_next").unwrap_or_default()))
 }
 
 const LOOK_INTO_MAIL: &str = "We sent a link to your address. Follow it to finish. It works once, for one day.";

@@ -51,15 +51,25 @@ async fn form_page(account: &PortalAccount, name: &str, fields: Fields) -> Resul
 }
 
 impl SubscribePage {
-    fn plans(&self) -> Vec<Choice> {
-        let label = |offer: &Offer| {
-            let approval = if offer.needs_approval { ", on approval" } else { "" };
-            format!("{}: {}{approval}", offer.title, crate::plans::limits(&offer.limits))
-        };
-        self.offers
-            .iter()
-            .map(|offer| Choice::new(offer.name.as_str(), label(offer)))
-            .collect()
+    /// The plan that was chosen before, or else the first.
+    fn is_chosen(&self, offer: &Offer) -> bool {
+        let typed = self.fields.shown("plan");
+        let known = self.offers.iter().any(|offer| offer.name == typed);
+        let first = self.offers.first().map(|offer| &offer.name);
+        if known {
+            offer.name == typed
+        } else {
+            Some(&offer.name) == first
+        }
+    }
+
+    /// An application that exists has keys already.
+    fn button(&self) -> &'static str {
+        if self.applications.is_empty() {
+            "Get a key"
+        } else {
+            "Subscribe"
+        }
     }
 
     fn name_help(&self) -> &'static str {
@@ -94,7 +104,7 @@ async fn subscribe(account: PortalAccount, name: web::Path<String>, form: Form) 
     match written {
         Ok(written) => {
             account
-                .saved(&written, "Subscribed", urls::portal::application(id))
+                .done(&written, "Subscribed", urls::portal::application(id))
                 .await
         }
         Err(error) => refused(&account, &name, &form, error).await,
@@ -117,7 +127,7 @@ async fn first_key(account: &PortalAccount, name: &str, form: &Form) -> PageResu
     match written {
         Ok(written) => {
             let first = &written.value;
-            key_pages::shown(account, first.application.id, &first.key, written.revision).await
+            key_pages::shown(account, first.application.id, None, &first.key, written.revision).await
         }
         Err(error) => refused(account, name, form, error).await,
     }
