@@ -109,7 +109,7 @@ async fn a_body_that_grows_too_large_is_cut_off() {
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await
         .expect("written");
-    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     let mut read = Vec::new();
     let send = async {
         // More than the limit; the gateway hangs up before all of it is sent.

@@ -36,7 +36,7 @@ pub use navigation::{Area, PortalArea};
 pub use page::{ConsolePage, Flash, PortalPage};
 pub use people::{Console, Portal, PortalAccount};
 pub use query::{Pager, Query};
-pub use visit::{Visit, field_errors};
+pub use visit::{Visit, form_errors};
 
 #[cfg(test)]
 mod house;

@@ -1,7 +1,7 @@
 //! Pages through a real server and a real database: who may see them, what forms must prove, what they answer.
 
 use crate::house::{House, call, get, post};
-use crate::{Console, ConsolePage, Fields, Form, PageResult, Visit, field_errors, security, urls, visit};
+use crate::{Console, ConsolePage, Fields, Form, PageResult, Visit, form_errors, security, urls, visit};
 use actix_web::cookie::Cookie;
 use actix_web::dev::Service;
 use actix_web::dev::ServiceResponse;
@@ -46,7 +46,7 @@ async fn save(console: Console, form: Form) -> PageResult {
                 .await
         }
         Err(error) => {
-            let fields = Fields::typed(&form).with_errors(&field_errors(error)?);
+            let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             let page = console.page("New service", crate::Area::Services).await?;
             console.invalid(&ServiceForm { page, fields })
         }

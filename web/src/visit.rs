@@ -26,6 +26,10 @@ use crate::page::{AuthPage, Flash};
 use crate::session::{Cookies, same_token, visit_token};
 use crate::urls;
 
+/// What to say when two people change one object at once. The form then carries the new version.
+const STALE: &str = "somebody else changed this while the form was open. What you typed is still here: look at what it \
+                     is now, then save again to replace it";
+
 /// How long a save waits for the gateways before the page says that they are still at it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -354,23 +358,17 @@ fn local(location: &str) -> Option<&str> {
 }
 
 /// What a form can show beside its fields or above them; every other error is a page of its own.
-pub(crate) fn form_errors(error: Error) -> Result<Errors, PageError> {
+pub fn form_errors(error: Error) -> Result<Errors, PageError> {
     match error {
+        Error::Invalid(errors) => Ok(errors),
         Error::Conflict(message) => Ok(Errors::one("", Code::Conflict, message)),
-        other => field_errors(other),
+        Error::Stale { .. } => Ok(Errors::one("", Code::Conflict, STALE)),
+        other => Err(other.into()),
     }
 }
 
 fn decode(cookie: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
-}
-
-/// Errors that belong beside the fields of a form; every other error is a page of its own.
-pub fn field_errors(error: Error) -> Result<Errors, PageError> {
-    match error {
-        Error::Invalid(errors) => Ok(errors),
-        other => Err(other.into()),
-    }
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ async fn answer(mut stream: TcpStream, last: Arc<Mutex<String>>, count: Arc<Atom
         };
         let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
         buffer.drain(..end);
-        *last.lock().expect("not poisoned") = head.clone();
+        head.clone_into(&mut last.lock().expect("not poisoned"));
         count.fetch_add(1, Ordering::SeqCst);
         if head.to_lowercase().contains("upgrade: websocket") {
             let switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

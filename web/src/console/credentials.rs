@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::listing::Listing;
 use super::references;
 use crate::times::{self, Time};
-use crate::visit::{PATIENCE, field_errors};
+use crate::visit::{PATIENCE, form_errors};
 use crate::{Area, Console, ConsolePage, Fields, Form, PageError, PageResult, Query, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -148,7 +148,7 @@ async fn issue(console: Console, id: web::Path<String>, form: Form) -> PageResul
     match written {
         Ok(written) => issued(&console, &written).await,
         Err(error) => {
-            let fields = Fields::typed(&form).with_errors(&field_errors(error)?);
+            let fields = Fields::typed(&form).with_errors(&form_errors(error)?);
             console.invalid(&issue_page(&console, consumer, fields).await?)
         }
     }
@@ -209,7 +209,7 @@ async fn rotate(console: Console, id: web::Path<CredentialId>, form: Form) -> Pa
         .await;
     match written {
         Ok(written) => issued(&console, &written).await,
-        Err(error) => console.invalid(&rotate_page(&console, &key, &field_errors(error)?).await?),
+        Err(error) => console.invalid(&rotate_page(&console, &key, &form_errors(error)?).await?),
     }
 }
 

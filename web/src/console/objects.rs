@@ -7,7 +7,7 @@ use model::{Errors, Noun, Stored};
 use serde_json::{Value, json};
 
 use crate::diff::Diff;
-use crate::visit::field_errors;
+use crate::visit::form_errors;
 use crate::{Area, Console, ConsolePage, Fields, Flash, Form, PageError, PageResult, Query, text, urls};
 
 /// A noun with pages of its own in the console.
@@ -153,7 +153,7 @@ async fn create<S: Screen>(console: Console, form: Form) -> PageResult {
             let words = format!("{} created", text::capital(&S::KIND.to_string()));
             console.saved(&written, &words, S::place(&written.value)).await
         }
-        Err(error) => again::<S>(&console, &form, None, field_errors(error)?).await,
+        Err(error) => again::<S>(&console, &form, None, form_errors(error)?).await,
     }
 }
 
@@ -183,7 +183,7 @@ async fn update<S: Screen>(console: Console, id: web::Path<String>, form: Form) 
             let words = format!("{} saved", text::capital(&S::KIND.to_string()));
             console.saved(&written, &words, S::place(&written.value)).await
         }
-        Err(error) => again::<S>(&console, &form, Some(stored), field_errors(error)?).await,
+        Err(error) => again::<S>(&console, &form, Some(stored), form_errors(error)?).await,
     }
 }
 
