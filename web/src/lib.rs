@@ -44,3 +44,5 @@ mod house;
 mod kit;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod untouched;

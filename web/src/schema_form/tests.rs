@@ -5,48 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::form::Form;
-
-/// The form as a browser would send it back, without touching anything.
-fn sent(html: &str) -> String {
-    let mut body = url::form_urlencoded::Serializer::new(String::new());
-    let visible = html.split("<template>").enumerate().map(|(at, part)| {
-        if at == 0 {
-            part
-        } else {
-            part.split_once("</template>").map_or("", |(_, rest)| rest)
-        }
-    });
-    let html: String = visible.collect();
-    for tag in html
-        .split('<')
-        .filter(|tag| tag.starts_with("input ") || tag.starts_with("select "))
-    {
-        let attribute = |name: &str| {
-            tag.split_once(&format!(" {name}=\""))
-                .and_then(|(_, rest)| rest.split('"').next())
-                .unwrap_or_default()
-        };
-        let unticked = attribute("type") == "checkbox" && !tag.contains(" checked");
-        if tag.starts_with("select ") {
-            let options = html
-                .split_once(tag)
-                .map(|(_, rest)| rest.split("</select>").next().unwrap_or_default())
-                .unwrap_or_default();
-            let chosen = options
-                .split("<option value=\"")
-                .skip(1)
-                .find(|option| option.contains(" selected"))
-                .or_else(|| options.split("<option value=\"").nth(1));
-            body.append_pair(
-                attribute("name"),
-                chosen.and_then(|option| option.split('"').next()).unwrap_or_default(),
-            );
-        } else if !unticked {
-            body.append_pair(attribute("name"), attribute("value"));
-        }
-    }
-    body.finish()
-}
+use crate::untouched;
 
 #[test]
 fn every_plugin_reads_back_what_its_form_shows() {
@@ -76,8 +35,9 @@ fn every_plugin_reads_back_what_its_form_shows() {
         let stored = plugin.validate(example).expect("a valid example");
         let schema = (plugin.schema)();
         let fields = Fields::of(&json!({ "config": stored }));
-        let form = Form::parse(sent(&SchemaForm::new(schema.as_value(), "config", &fields).to_string()).as_bytes())
-            .expect("readable");
+        let form =
+            Form::parse(untouched::body(&SchemaForm::new(schema.as_value(), "config", &fields).to_string()).as_bytes())
+                .expect("readable");
         assert!(form.errors().is_empty(), "{}: {:?}", plugin.name, form.errors());
         let config = form.json()["config"].clone();
         assert_eq!(plugin.validate(&config), Ok(stored), "{} sent {config}", plugin.name);
@@ -89,7 +49,7 @@ fn an_untouched_new_form_means_the_defaults() {
     for plugin in REGISTRY.iter().filter(|plugin| plugin.name != "rate-limit") {
         let schema = (plugin.schema)();
         let html = SchemaForm::new(schema.as_value(), "config", &Fields::empty()).to_string();
-        let form = Form::parse(sent(&html).as_bytes()).expect("readable");
+        let form = Form::parse(untouched::body(&html).as_bytes()).expect("readable");
         let config = form.json().get("config").cloned().unwrap_or_else(|| json!({}));
         assert_eq!(
             plugin.validate(&config),

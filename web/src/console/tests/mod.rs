@@ -1,7 +1,11 @@
 //! The pages of the console through a real server and a real database.
 
 mod audit;
+mod catalogue;
+mod keys;
+mod objects;
 mod overview;
+mod plugins;
 mod revisions;
 mod session;
 mod settings;
