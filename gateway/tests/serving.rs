@@ -80,7 +80,7 @@ async fn what_the_gateway_answers_itself_has_a_reason() {
         let answer = raw(address, format!("{request}Connection: close\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}: {answer}");
         assert!(
-            answer.contains("application/problem+json") && answer.contains(&format!("\"code\":\"{code}\"")),
+            answer.contains("application/problem+json") && answer.contains(&format!("\"reason\":\"{code}\"")),
             "{answer}"
         );
     }
@@ -92,6 +92,83 @@ async fn what_the_gateway_answers_itself_has_a_reason() {
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     let answer = raw(address, b"DELETE /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert!(answer.to_lowercase().contains("allow: get"), "{answer}");
+    gateway.stop().await;
+}
+
+/// Sends a request with a large body in the way of a client that reads nothing before it has sent all.
+async fn upload(address: std::net::SocketAddr, head: &str, piece: &[u8], times: usize) -> String {
+    let talking = async {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(head.as_bytes()).await.expect("the head is sent");
+        for _ in 0..times {
+            stream.write_all(piece).await.expect("the body is sent");
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("read to the end");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    timeout(Duration::from_secs(20), talking).await.expect("in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_reads_that_its_body_is_too_large_although_it_is_still_sending() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/")
+        .start();
+    let address = gateway.proxy_addresses()[0];
+    let mebibyte = vec![b'x'; 1 << 20];
+    let declared = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 20 << 20);
+    let chunk = [b"100000\r\n".as_slice(), &mebibyte, b"\r\n"].concat();
+    let growing = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    for (head, piece) in [(declared.as_str(), &mebibyte), (growing, &chunk)] {
+        let answer = upload(address, head, piece, 20).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"),
+            "{answer}"
+        );
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_follows_a_request_whose_end_is_not_sure() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/")
+        .start();
+    for framing in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Content-Length: 4\r\nContent-Length: 5",
+        "Transfer-Encoding: identity",
+    ] {
+        let smuggled =
+            format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = raw(gateway.proxy_addresses()[0], smuggled.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{framing}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{framing}: {answer}");
+    }
+    assert_eq!(upstream.count(), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_ends_when_its_client_expects_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/api")
+        .start();
+    for path in ["/api", "/nowhere"] {
+        for head in ["HTTP/1.0\r\nHost: a", "HTTP/1.1\r\nHost: a\r\nConnection: close"] {
+            let request = format!("GET {path} {head}\r\n\r\n");
+            let answer = raw(gateway.proxy_addresses()[0], request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1."), "{head}: {answer}");
+        }
+    }
     gateway.stop().await;
 }
 

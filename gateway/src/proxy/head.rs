@@ -3,6 +3,7 @@
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Version};
 use model::reason::Reason;
+use pingora::proxy::Session;
 use pingora_http::RequestHeader;
 use plugins::Refusal;
 use uuid::Uuid;
@@ -65,6 +66,27 @@ fn check_framing(request: &RequestHeader) -> Result<(), Refusal> {
         return bad("TRACE is not served.");
     }
     Ok(())
+}
+
+/// Refuses a body with two lengths. Pingora has taken `Content-Length` out of such a request before anybody else sees it,
+/// but for the bytes as they came.
+pub(super) fn check_lengths(session: &Session) -> Result<(), Refusal> {
+    if !session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    if names(&session.to_h1_raw(), CONTENT_LENGTH.as_str()) {
+        let detail = "A request must not have both Transfer-Encoding and Content-Length.";
+        return Err(refusal(Reason::BadRequest, detail));
+    }
+    Ok(())
+}
+
+/// Whether the head of a request has a header of this name.
+fn names(head: &[u8], name: &str) -> bool {
+    head.split(|byte| *byte == b'\n').skip(1).any(|line| {
+        let (start, rest) = line.split_at_checked(name.len()).unwrap_or((line, &[]));
+        start.eq_ignore_ascii_case(name.as_bytes()) && rest.trim_ascii_start().starts_with(b":")
+    })
 }
 
 pub(super) fn declared_length(request: &RequestHeader) -> Option<usize> {
@@ -151,6 +173,13 @@ mod tests {
         let long = format!("/{}", "a".repeat(limits::TARGET));
         let long = RequestHeader::build("GET", long.as_bytes(), None).expect("a request");
         assert_eq!(reason(&long), Some(Reason::TargetTooLong));
+    }
+
+    #[test]
+    fn a_header_is_found_in_the_bytes_of_a_head() {
+        let head = b"POST /content-length: HTTP/1.1\r\nHost: a\r\nX-Content-Length: 1\r\nCONTENT-length : 4\r\n\r\n";
+        assert!(names(head, "content-length"));
+        assert!(!names(&head[..62], "content-length") && !names(b"", "content-length"));
     }
 
     #[test]

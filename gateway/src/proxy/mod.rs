@@ -7,6 +7,7 @@ mod context;
 mod failure;
 mod forward;
 mod head;
+mod linger;
 mod problem;
 
 use std::net::SocketAddr;
@@ -47,12 +48,16 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     async fn send(&self, session: &mut Session, context: &mut Context, answer: Answer) -> Result<()> {
+        if matches!(&answer, Answer::Refusal(refusal) if linger::ends_connection(refusal.reason)) {
+            session.set_keepalive(None);
+        }
         let (header, body) = answer::compose(answer, session.req_header(), context);
         let empty = body.is_empty();
         session.write_response_header(Box::new(header), empty).await?;
         if !empty {
             session.write_response_body(Some(body), true).await?;
         }
+        linger::drain(session).await;
         Ok(())
     }
 
@@ -127,7 +132,8 @@ impl ProxyHttp for Proxy {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         context.began = Instant::now();
         session.set_read_timeout(Some(limits::READ));
-        if !session.is_process_shutting_down() {
+        // A connection that ends with this request, as those of HTTP/1.0 do, is not kept after all.
+        if session.get_keepalive().is_some() && !session.is_process_shutting_down() {
             session.set_keepalive(Some(limits::KEEP_ALIVE));
         }
         Ok(())
@@ -271,6 +277,7 @@ impl ProxyHttp for Proxy {
         let (header, body) = answer::compose(Answer::Refusal(refusal), session.req_header(), context);
         // It does nothing when a part of the response was sent already: then the connection just ends.
         let _ = session.as_downstream_mut().write_error_response(header, body).await;
+        linger::drain(session).await;
         FailToProxy {
             error_code: reason.status(),
             can_reuse_downstream: false,
