@@ -1,6 +1,7 @@
 //! Gatehouse: gateway, console, portal and API in one program.
 
 mod cli;
+mod control_plane;
 mod data_plane;
 mod demo;
 mod logging;
@@ -10,6 +11,7 @@ mod servers;
 mod settings;
 mod signals;
 mod storage;
+mod tasks;
 mod terminal;
 
 use std::process::ExitCode;

@@ -53,15 +53,10 @@ pub(crate) struct ControlSettings {
     /// How browsers reach the portal; default is http on localhost with the portal's port.
     #[arg(long, env = "GATEHOUSE_PORTAL_URL", value_name = "URL", value_parser = site)]
     pub(crate) portal_url: Option<Url>,
-    /// How clients reach the gateway; shown in the portal.
-    #[arg(
-        long,
-        env = "GATEHOUSE_PROXY_URL",
-        value_parser = site,
-        default_value = "http://localhost:8000",
-        value_name = "URL"
-    )]
-    pub(crate) proxy_url: Url,
+    /// How clients reach the gateway; shown in the portal. Default is http on localhost with the gateway's port, or 8000
+    /// when it runs elsewhere.
+    #[arg(long, env = "GATEHOUSE_PROXY_URL", value_name = "URL", value_parser = site)]
+    pub(crate) proxy_url: Option<Url>,
     #[command(flatten)]
     pub(crate) keys: KeySettings,
     /// Mail server, as `smtps://user:password@host:465` or `smtp://host:587` (STARTTLS). Without it mails are kept and

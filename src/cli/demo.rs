@@ -16,10 +16,10 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> Result<()> {
         let stop = signals::stop()?;
-        let server = demo::bind(&self.shop.listen)?;
+        let (server, addresses) = demo::bind(&self.shop.listen)?;
         let handle = server.handle();
         let running = tokio::spawn(server);
-        for address in &self.shop.listen {
+        for address in addresses {
             terminal::link("Demo shop", &format!("http://{address}/orders"));
         }
         stop.await;

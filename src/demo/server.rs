@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 
 use super::shop::{NewOrder, PRODUCTS, Shop, Status};
 
-/// Binds the demo shop; several addresses are the several machines of an upstream.
-pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Server> {
+/// Binds the demo shop, and says where; several addresses are the several machines of an upstream.
+pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<(Server, Vec<SocketAddr>)> {
     let shop = Data::from(Arc::new(Shop::stocked(OffsetDateTime::now_utc())));
     let mut server = HttpServer::new(move || App::new().app_data(shop.clone()).configure(configure))
         .workers(1)
@@ -25,7 +25,8 @@ pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Server> {
             .with_context(|| format!("the demo cannot listen on {address}, set by GATEHOUSE_DEMO_LISTEN"))?;
         server = server.listen(listener)?;
     }
-    Ok(server.run())
+    let bound = server.addrs();
+    Ok((server.run(), bound))
 }
 
 #[derive(Deserialize)]
