@@ -25,10 +25,10 @@ async fn a_token_leads_to_a_protected_call() {
         proxy
             .get("/echo/orders")
             .await
-            .expect_problem(401, "credential_missing");
+            .expect_refusal(401, "credential_missing");
         let wrong = key.secret.replace("gh_live_", "gh_test_");
         let refused = proxy.get_with_key("/echo/orders", &wrong).await;
-        refused.expect_problem(401, "credential_unknown");
+        refused.expect_refusal(401, "credential_unknown");
         let answer = proxy.get_with_key("/echo/orders", &key.secret).await.expect(200);
         assert_eq!(
             (&answer.body["service"], &answer.body["path"]),
@@ -39,7 +39,7 @@ async fn a_token_leads_to_a_protected_call() {
     api.act(&format!("/credentials/{}/revoke", key.id)).await.expect(200);
     for gateway in &stack.gateways {
         let refused = gateway.proxy().get_with_key("/echo/orders", &key.secret).await;
-        refused.expect_problem(401, "credential_revoked");
+        refused.expect_refusal(401, "credential_revoked");
     }
 }
 

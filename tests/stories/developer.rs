@@ -117,7 +117,7 @@ async fn begin() -> Story {
 async fn a_developer_signs_up_and_calls_with_a_key() {
     let story = begin().await;
     let proxy = story.stack.proxy();
-    proxy.get("/orders").await.expect_problem(401, "credential_missing");
+    proxy.get("/orders").await.expect_refusal(401, "credential_missing");
     let answer = proxy.get_with_key("/orders/17", &story.key).await.expect(200);
     assert!(
         answer.header("ratelimit").contains("r=99"),
@@ -156,7 +156,7 @@ async fn a_suspended_application_is_refused_until_it_may_go_on() {
         .await
         .expect(200);
     let refused = proxy.get_with_key("/orders", &story.key).await;
-    refused.expect_problem(403, "application_suspended");
+    refused.expect_refusal(403, "application_suspended");
     let page = story.portal.open(&format!("/apps/{application}")).await.good();
     assert!(page.html.contains("This application is suspended"), "{}", page.html);
     api.act(&format!("/applications/{application}/resume"))
@@ -175,7 +175,7 @@ async fn a_subscription_opens_and_closes_an_api() {
         .await
         .expect(200);
     let refused = proxy.get_with_key("/orders", &story.key).await;
-    refused.expect_problem(403, "subscription_missing");
+    refused.expect_refusal(403, "subscription_missing");
     api.act(&format!("/subscriptions/{subscription}/resume"))
         .await
         .expect(200);
@@ -185,7 +185,7 @@ async fn a_subscription_opens_and_closes_an_api() {
     let question = portal.open(&action).await.good();
     portal.submit(&question, &action, &[]).await.good();
     let refused = proxy.get_with_key("/orders", &story.key).await;
-    refused.expect_problem(403, "subscription_missing");
+    refused.expect_refusal(403, "subscription_missing");
 
     // The other plan waits for an operator.
     let form = portal.open("/apis/orders/subscribe").await.good();
@@ -194,7 +194,7 @@ async fn a_subscription_opens_and_closes_an_api() {
     proxy
         .get_with_key("/orders", &story.key)
         .await
-        .expect_problem(403, "subscription_missing");
+        .expect_refusal(403, "subscription_missing");
     let pending = id(&api.get("/subscriptions?state=pending").await.expect(200).body["items"][0]);
     api.act(&format!("/subscriptions/{pending}/approve")).await.expect(200);
     proxy.get_with_key("/orders", &story.key).await.expect(200);
@@ -223,7 +223,7 @@ async fn a_rotated_key_works_on_for_its_grace_and_a_revoked_one_does_not() {
     proxy
         .get_with_key("/orders", &story.key)
         .await
-        .expect_problem(401, "credential_revoked");
+        .expect_refusal(401, "credential_revoked");
     proxy.get_with_key("/orders", &new).await.expect(200);
 }
 

@@ -75,7 +75,7 @@ async fn revoke_and_call(api: Api, proxies: Vec<Proxy>, times: usize) {
         api.act(&format!("/credentials/{}/revoke", key.id)).await.expect(200);
         for proxy in &proxies {
             let refused = proxy.get_with_key("/closed", &key.secret).await;
-            refused.expect_problem(401, "credential_revoked");
+            refused.expect_refusal(401, "credential_revoked");
         }
     }
 }

@@ -11,13 +11,17 @@ mod stack;
 mod upstream;
 
 mod automation;
+mod containers;
+mod demo;
 mod developer;
 mod input;
 mod live;
 mod outage;
 mod plugins;
+mod readme;
 mod refusals;
 mod restart;
+mod robustness;
 mod routing;
 mod usage;
 

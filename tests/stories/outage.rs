@@ -116,11 +116,11 @@ impl Traffic {
 
 /// Keys and limits count as if nothing had happened.
 async fn is_closed(story: &Story, proxy: &Proxy, target: &str) {
-    proxy.get(target).await.expect_problem(401, "credential_missing");
+    proxy.get(target).await.expect_refusal(401, "credential_missing");
     let unknown = proxy.get_with_key(target, "gh_live_nobody").await;
-    unknown.expect_problem(401, "credential_unknown");
+    unknown.expect_refusal(401, "credential_unknown");
     let revoked = proxy.get_with_key(target, &story.revoked.secret).await;
-    revoked.expect_problem(401, "credential_revoked");
+    revoked.expect_refusal(401, "credential_revoked");
 }
 
 async fn limit_holds(story: &Story, proxy: &Proxy, target: &str, left: usize) {
@@ -128,7 +128,7 @@ async fn limit_holds(story: &Story, proxy: &Proxy, target: &str, left: usize) {
         proxy.get_with_key(target, &story.limited.secret).await.expect(200);
     }
     let refused = proxy.get_with_key(target, &story.limited.secret).await;
-    refused.expect_problem(429, "rate_limited");
+    refused.expect_refusal(429, "rate_limited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

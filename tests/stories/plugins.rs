@@ -61,7 +61,7 @@ async fn of_many_parallel_requests_exactly_as_many_pass_as_are_allowed() {
         "what is refused does not reach the service"
     );
     for refused in answers.iter().filter(|answer| answer.status == 429) {
-        let refused = refused.clone().expect_problem(429, "rate_limited");
+        let refused = refused.clone().expect_refusal(429, "rate_limited");
         let wait: u64 = refused.header("retry-after").parse().expect("seconds");
         assert!((1..=86_400 / 50).contains(&wait), "{wait}");
     }
@@ -85,7 +85,7 @@ async fn every_answer_says_how_much_is_left() {
         assert_eq!(parameter(answer.header("ratelimit"), "daily", "r"), Some(97 + left));
         assert_eq!(answer.header("retry-after"), "");
     }
-    let refused = story.proxy.get("/echo").await.expect_problem(429, "rate_limited");
+    let refused = story.proxy.get("/echo").await.expect_refusal(429, "rate_limited");
     assert_eq!(parameter(refused.header("ratelimit"), "ip-3600s", "r"), Some(0));
     assert_eq!(
         parameter(refused.header("ratelimit"), "daily", "r"),
@@ -118,7 +118,7 @@ async fn limits_of_credential_and_consumer_hold_at_once() {
     proxy
         .get_with_key("/echo", &first.secret)
         .await
-        .expect_problem(429, "rate_limited");
+        .expect_refusal(429, "rate_limited");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,7 +148,7 @@ async fn a_browser_of_another_origin_may_call_where_it_is_allowed() {
         allowed.header("vary")
     );
     let denied = preflight("https://example.org.evil.example").send().await;
-    denied.expect_problem(403, "origin_denied");
+    denied.expect_refusal(403, "origin_denied");
     assert_eq!(story.echo.seen().len(), 0, "the gateway answers for the service");
 
     // A page can read why it was refused.
@@ -156,7 +156,7 @@ async fn a_browser_of_another_origin_may_call_where_it_is_allowed() {
         .proxy
         .call("GET", "/echo")
         .header("origin", "https://shop.example.org");
-    let refused = call.send().await.expect_problem(401, "credential_missing");
+    let refused = call.send().await.expect_refusal(401, "credential_missing");
     assert_eq!(
         refused.header("access-control-allow-origin"),
         "https://shop.example.org"
@@ -228,7 +228,7 @@ async fn a_key_stays_with_the_gateway_wherever_it_was_sent() {
         .call("GET", "/echo")
         .header("x-api-key", &key)
         .header("apikey", "another");
-    two.send().await.expect_problem(400, "bad_request");
+    two.send().await.expect_refusal(400, "bad_request");
     let path = format!("/plugins/{}", plugin["id"].as_str().expect("an id"));
     api.patch(&path, &json!({"config": {"hide_credentials": false}}))
         .await
@@ -258,9 +258,9 @@ async fn callers_without_a_key_count_as_the_anonymous_consumer() {
     assert_eq!(seen["headers"]["x-consumer-username"], json!(["anybody"]));
     assert_eq!(seen["headers"]["x-anonymous-consumer"], json!(["true"]));
     proxy.get("/echo").await.expect(200);
-    proxy.get("/echo").await.expect_problem(429, "rate_limited");
+    proxy.get("/echo").await.expect_refusal(429, "rate_limited");
     let seen = proxy.get_with_key("/echo", &key).await.expect(200).body;
     assert_eq!(seen["headers"].get("x-anonymous-consumer"), None);
     let wrong = proxy.get_with_key("/echo", &format!("{key}x")).await;
-    wrong.expect_problem(401, "credential_unknown");
+    wrong.expect_refusal(401, "credential_unknown");
 }

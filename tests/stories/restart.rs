@@ -28,7 +28,7 @@ async fn data_sessions_and_keys_outlive_a_restart_of_everything() {
     let (api, proxy) = (stack.api(), stack.proxy());
     assert_eq!(api.get("/revisions").await.expect(200).body, before);
     proxy.get_with_key("/orders", &key).await.expect(200);
-    proxy.get("/orders").await.expect_problem(401, "credential_missing");
+    proxy.get("/orders").await.expect_refusal(401, "credential_missing");
     let page = portal.moved_to(&stack.portal_url()).open("/apps").await.good();
     assert!(page.html.contains("Checkout app"), "{}", page.html);
     eventually("that the usage before the stop is there", async || {

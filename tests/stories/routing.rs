@@ -284,7 +284,7 @@ async fn what_the_gateway_answers_itself_says_why() {
         ("GET", "/slow?delay_ms=2000", 504, "upstream_timeout"),
         ("GET", "/nobody", 503, "upstream_unavailable"),
     ] {
-        let refused = proxy.call(method, target).send().await.expect_problem(status, code);
+        let refused = proxy.call(method, target).send().await.expect_refusal(status, code);
         assert_ne!(
             refused.body["advice"].as_str().unwrap_or_default(),
             "",
@@ -301,21 +301,46 @@ async fn what_the_gateway_answers_itself_says_why() {
         }
     }
     let large = proxy.call("PUT", "/echo").bytes("text/plain", vec![b'x'; 11 << 20]);
-    large.send().await.expect_problem(413, "body_too_large");
+    large.send().await.expect_refusal(413, "body_too_large");
     let long = proxy.get(&format!("/echo/{}", "x".repeat(9_000))).await;
-    long.expect_problem(414, "target_too_long");
+    long.expect_refusal(414, "target_too_long");
     let wide = proxy
         .call("GET", "/echo")
         .header("x-wide", &"x".repeat(40_000))
         .send()
         .await;
-    wide.expect_problem(431, "header_too_large");
+    wide.expect_refusal(431, "header_too_large");
     // A service's own errors are passed on as they are.
     let own = proxy.get("/echo?answer=503").await.expect(503);
     assert_eq!(
         (&own.body["service"], own.header("server")),
         (&json!("echo"), "upstream")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_comes_in_the_form_that_was_asked_for() {
+    let story = begin(Plan::apart(1)).await;
+    for (accept, media_type) in [
+        ("application/json", "application/problem+json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8"),
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("image/png", "application/problem+json"),
+    ] {
+        let refused = story
+            .proxy
+            .call("GET", "/nowhere")
+            .header("accept", accept)
+            .send()
+            .await
+            .expect(404);
+        assert_eq!(refused.header("content-type"), media_type, "{accept}");
+        assert!(
+            refused.body.to_string().contains("route_not_found"),
+            "{accept}: {}",
+            refused.body
+        );
+    }
 }
 
 /// A service that takes requests and hangs up.
@@ -346,7 +371,7 @@ async fn what_is_disabled_serves_nothing() {
         proxy.get("/echo").await.expect(200);
         api.patch(path, &json!({"enabled": false})).await.expect(200);
         let refused = proxy.get("/echo").await;
-        let told = (refused.status, refused.body["code"].as_str().unwrap_or_default());
+        let told = (refused.status, refused.body["reason"].as_str().unwrap_or_default());
         assert!(off.contains(&told), "{path}: {told:?}");
         api.patch(path, &json!({"enabled": true})).await.expect(200);
     }

@@ -36,6 +36,7 @@ enum Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     gateways: usize,
+    demo: bool,
     database: Kind,
     settings: Settings,
 }
@@ -50,6 +51,14 @@ impl Plan {
     pub(crate) fn apart(gateways: usize) -> Self {
         Self {
             gateways,
+            ..Self::default()
+        }
+    }
+
+    /// One process with everything, and the demo.
+    pub(crate) fn demo() -> Self {
+        Self {
+            demo: true,
             ..Self::default()
         }
     }
@@ -86,12 +95,16 @@ impl Plan {
         for listener in ["ADMIN", "PORTAL", "PROXY", "STATUS"] {
             settings = settings.with(&format!("GATEHOUSE_{listener}_LISTEN"), "127.0.0.1:0");
         }
-        let command = if self.gateways == 0 { "serve" } else { "control" };
+        let command: &[&str] = match (self.gateways, self.demo) {
+            (0, false) => &["serve"],
+            (0, true) => &["serve", "--demo"],
+            _ => &["control"],
+        };
         let mut stack = Stack {
             gateways: (1..=self.gateways)
-                .map(|number| Node::new(&format!("gateway-{number}"), "gateway", &home.0, &settings))
+                .map(|number| Node::new(&format!("gateway-{number}"), &["gateway"], &home.0, &settings))
                 .collect(),
-            people: Node::new(command, command, &home.0, &settings),
+            people: Node::new(command[0], command, &home.0, &settings),
             settings,
             token: String::new(),
             storage,
@@ -226,13 +239,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn new(name: &str, command: &'static str, home: &Path, settings: &Settings) -> Self {
+    fn new(name: &str, command: &[&str], home: &Path, settings: &Settings) -> Self {
         let home = home.join(name);
         fs::create_dir_all(&home).expect("a directory");
-        let settings = settings
-            .clone()
-            .command(&[command])
-            .with("GATEHOUSE_GATEWAY_NAME", name);
+        let settings = settings.clone().command(command).with("GATEHOUSE_GATEWAY_NAME", name);
         Self {
             name: name.to_owned(),
             home,
@@ -291,6 +301,11 @@ impl Node {
     /// The process.
     pub(crate) fn program(&self) -> &Program {
         self.program.as_ref().expect("it runs")
+    }
+
+    /// What it says behind a label when it has started.
+    pub(crate) async fn announced(&mut self, label: &str) -> String {
+        self.program.as_mut().expect("it runs").announced(label).await
     }
 
     /// What clients of this gateway see.

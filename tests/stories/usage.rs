@@ -123,6 +123,6 @@ async fn the_metrics_of_a_gateway_count_the_same() {
     .await;
     // Nothing of this is on the port for traffic, whatever the request says.
     for path in ["/metrics", "/readyz", "/livez", "/api/v1/services", "/console"] {
-        stack.proxy().get(path).await.expect_problem(404, "route_not_found");
+        stack.proxy().get(path).await.expect_refusal(404, "route_not_found");
     }
 }

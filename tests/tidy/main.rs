@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod containers;
 mod documents;
 mod migrations;
 mod plugins;

@@ -78,19 +78,28 @@ impl Answer {
         self
     }
 
-    /// The same, when it is a problem of this status and code, complete as the RFC has it.
+    /// The same, when the API says that something is wrong: a problem of this status and code.
     #[track_caller]
     pub(crate) fn expect_problem(self, status: u16, code: &str) -> Self {
-        let told = (self.status, self.body["code"].as_str());
-        assert_eq!(told, (status, Some(code)), "{:#}", self.body);
+        self.expect_told(status, ("code", code))
+    }
+
+    /// The same, when the gateway itself refused: a problem of this status and reason.
+    #[track_caller]
+    pub(crate) fn expect_refusal(self, status: u16, reason: &str) -> Self {
+        self.expect_told(status, ("reason", reason))
+    }
+
+    /// Problems are complete, as RFC 9457 has them.
+    #[track_caller]
+    fn expect_told(self, status: u16, (member, word): (&str, &str)) -> Self {
+        let told = (self.status, self.body[member].as_str());
+        assert_eq!(told, (status, Some(word)), "{:#}", self.body);
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.body["status"], status);
         assert_eq!(self.body["request_id"], self.header("x-request-id"));
-        assert!(
-            self.body["type"].as_str().is_some_and(|name| name.ends_with(code)),
-            "{:#}",
-            self.body
-        );
+        let urn = self.body["type"].as_str().unwrap_or_default();
+        assert!(urn.starts_with("urn:gatehouse:") && urn.ends_with(word), "{urn}");
         for member in ["title", "detail"] {
             let text = self.body[member].as_str().unwrap_or_default();
             assert_ne!(text, "", "{member} of {:#}", self.body);
