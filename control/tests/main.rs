@@ -10,6 +10,7 @@ mod developers;
 mod idempotency;
 mod jobs;
 mod mail;
+mod overview;
 mod portal;
 mod sessions;
 mod setup;

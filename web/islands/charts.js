@@ -19,6 +19,8 @@ const short = (value) =>
 /** Each row becomes the sum of itself and those before it, so that bars stand on each other. */
 const stack = (rows) => rows.map((_, at) => rows[0].map((_, x) => rows.slice(0, at + 1).reduce((sum, row) => sum + row[x], 0)));
 
+const time = (seconds, format) => new Date(seconds * 1e3).toLocaleString("en-GB", { ...format, timeZone: "UTC" });
+
 function read(figure) {
   const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
   const step = spec.x.length > 1 ? spec.x[1] - spec.x[0] : 60;
@@ -29,9 +31,11 @@ function read(figure) {
   const rows = spec.series.map((series) => series.y.map((y) => y ?? 0));
   const stacked = spec.kind === "bars";
   return {
-    ...spec, step, stacked, rows, long,
+    ...spec, step, stacked, rows,
     columns: stacked ? stack(rows) : spec.series.map((series) => series.y),
-    when: (seconds) => new Date(seconds * 1e3).toLocaleString("en-GB", { ...format, timeZone: "UTC" }),
+    when: (seconds) => time(seconds, format),
+    // Below the axis there is room for either: a midnight shows which day begins.
+    tick: (seconds) => time(seconds, !long || step >= DAY ? format : seconds % DAY === 0 ? day : clock),
     value: (y) => (y == null ? "–" : spec.unit ? `${y < 10 ? +y.toFixed(1) : Math.round(y)} ${spec.unit}` : short(y)),
   };
 }
@@ -65,7 +69,7 @@ function options(spec, box, tip) {
       y: { range: (_, low, high) => [0, (high || 1) * 1.08] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 20, gap: 4, space: spec.long ? 96 : 64, values: (_, ticks) => ticks.map(spec.when) },
+      { ...axis, grid: { show: false }, size: 20, gap: 4, space: 64, values: (_, ticks) => ticks.map(spec.tick) },
       { ...axis, size: 46, gap: 4, space: 36, values: (_, ticks) => ticks.map((tick) => short(tick)) },
     ],
     series: [{}, ...seriesOptions(spec)],

@@ -15,6 +15,11 @@ pub(super) fn operations() -> Vec<Operation> {
     let (read, _) = noun::rights(Resource::Audit);
     let filters = [
         Parameter::new("actor", Form::Text, "Only what the actor of this id did."),
+        Parameter::new(
+            "actor_kind",
+            Form::Text,
+            "Only what actors of this kind did: `admin`, `developer`, `token` or `system`.",
+        ),
         Parameter::new("object", Form::Text, "Only what was done to the object of this id."),
         Parameter::new(
             "kind",
@@ -37,6 +42,6 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 async fn list(call: Call) -> Outcome {
-    let query = call.query.list(&["actor", "object", "kind", "action"])?;
+    let query = call.query.list(&["actor", "actor_kind", "object", "kind", "action"])?;
     Ok(Reply::ok(&audit::list(&call.control, &call.actor, &query).await?))
 }

@@ -74,7 +74,7 @@ fn noun_of(kind: &str) -> String {
 }
 
 impl ListPage {
-    fn actor_kinds(&self) -> Vec<Choice> {
+    fn actor_kinds() -> Vec<Choice> {
         let kinds = [
             ("", "Anybody"),
             ("admin", "Administrators"),
@@ -88,7 +88,7 @@ impl ListPage {
             .collect()
     }
 
-    fn kinds(&self) -> Vec<Choice> {
+    fn kinds() -> Vec<Choice> {
         let kinds = Kind::ALL.iter().map(|kind| {
             let plural = kind.plural().replace('-', " ");
             Choice::new(kind.as_str(), text::capital(&plural).replace("Api", "API"))

@@ -227,6 +227,16 @@ impl ShowPage {
         times::time(*at, self.now)
     }
 
+    /// What kind of actor made it.
+    fn actor(&self) -> &'static str {
+        match self.revision.actor_kind.as_str() {
+            "admin" => "Administrator",
+            "developer" => "Developer",
+            "token" => "API token",
+            _ => "System",
+        }
+    }
+
     fn exact(at: &Timestamp) -> String {
         text::exact(*at)
     }

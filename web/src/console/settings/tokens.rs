@@ -156,7 +156,7 @@ impl ListPage {
         }
     }
 
-    fn statuses(&self) -> [(&'static str, &'static str); 4] {
+    fn statuses() -> [(&'static str, &'static str); 4] {
         [
             ("", "All"),
             ("active", "Active"),
