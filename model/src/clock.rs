@@ -14,14 +14,16 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the machine, to the microsecond: that is what the database keeps, so an object that was just made looks
+/// as it does when it is read again.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
-        OffsetDateTime::from(SystemTime::now())
+        let now = OffsetDateTime::from(SystemTime::now());
+        now.replace_microsecond(now.microsecond()).unwrap_or(now)
     }
 }
 

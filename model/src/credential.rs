@@ -91,13 +91,14 @@ pub fn validate_expiry(text: Option<&str>, now: OffsetDateTime, errors: &mut Err
     } else {
         text.to_owned()
     };
-    match OffsetDateTime::parse(&full, &time::format_description::well_known::Rfc3339) {
-        Ok(at) if at > now => Some(at.to_offset(time::UtcOffset::UTC)),
-        Ok(_) => {
+    let parsed = OffsetDateTime::parse(&full, &time::format_description::well_known::Rfc3339).ok();
+    match parsed.and_then(|at| at.checked_to_offset(time::UtcOffset::UTC)) {
+        Some(at) if at > now => Some(at),
+        Some(_) => {
             errors.add("expires_at", Code::OutOfRange, "must be in the future");
             None
         }
-        Err(_) => {
+        None => {
             errors.add(
                 "expires_at",
                 Code::Invalid,
@@ -365,6 +366,16 @@ mod tests {
     #[test]
     fn debug_does_not_show_the_key() {
         assert_eq!(format!("{:?}", key()), "KeySecret(…)");
+    }
+
+    #[test]
+    fn an_end_that_no_calendar_has_in_utc_is_refused() {
+        let now = time::macros::datetime!(2026-01-01 0:00 UTC);
+        for text in ["9999-12-31T23:59:59-23:59", "soon", "2027-13-01"] {
+            let mut errors = Errors::new();
+            assert_eq!(validate_expiry(Some(text), now, &mut errors), None);
+            assert!(errors.at("expires_at").is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,12 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// The plugin instances of one scope.
 pub(super) fn of(parent: Kind, member: &'static str) -> Vec<Operation> {
-    noun::nested::<PluginSpec>(parent, member, &words())
+    let mut words = words();
+    // The scope is in the path; the example must not name another.
+    if let Some(example) = words.example.as_object_mut() {
+        example.shift_remove("service");
+    }
+    noun::nested::<PluginSpec>(parent, member, &words)
 }
 
 fn words() -> Noun {

@@ -147,9 +147,10 @@ fn moment(call: &Call, name: &str) -> Result<Option<Timestamp>, Problem> {
     };
     let parsed = Timestamp::parse(text, &Rfc3339).ok();
     let moment = parsed.and_then(|moment| moment.checked_to_offset(time::UtcOffset::UTC));
-    moment
+    let counted = moment.filter(|moment| *moment >= Timestamp::UNIX_EPOCH);
+    counted
         .map(Some)
-        .ok_or_else(|| wrong(name, "must be a time like `2026-11-23T12:00:00Z`"))
+        .ok_or_else(|| wrong(name, "must be a time like `2026-11-23T12:00:00Z`, from 1970 on"))
 }
 
 async fn filter(call: &Call) -> Result<UsageFilter, Problem> {

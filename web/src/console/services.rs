@@ -172,7 +172,11 @@ impl FormPage {
     }
 
     fn protocols() -> Vec<Choice> {
-        vec![Choice::new("http", "http"), Choice::new("https", "https")]
+        vec![
+            Choice::new("", "Not set: http"),
+            Choice::new("http", "http"),
+            Choice::new("https", "https"),
+        ]
     }
 
     /// Whether what is folded away needs to be seen.

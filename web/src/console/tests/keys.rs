@@ -97,7 +97,7 @@ async fn a_rotated_key_lives_on_beside_the_new_one_and_a_revoked_one_does_not() 
         .post(&format!("/console/keys/{}/rotate", first.id), &[("grace", "now")])
         .await;
     assert_eq!(again.status, 422);
-    again.shows(&["only an active key can be rotated"]);
+    again.shows(&["Only an active key can be rotated"]);
 }
 
 #[actix_web::test]
