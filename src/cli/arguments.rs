@@ -10,22 +10,30 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error, Parser};
 use model::validation::nearest;
 
+use super::{files, in_force};
+
 /// The beginning of every variable that is ours.
 const PREFIX: &str = "GATEHOUSE_";
 /// Variables of ours that are no options: where the programs of Postgres are, and the port of scripts/dev-database.
 const OTHERS: [&str; 2] = ["GATEHOUSE_POSTGRES_BIN", "GATEHOUSE_DEV_PORT"];
 
-/// What the command line and the environment say; help and version end the program here.
-pub(super) fn read<C: Parser>() -> Result<C> {
+/// What the command line, the environment and files say, with the settings that are not the defaults; help and version
+/// end the program here.
+pub(super) fn read<C: Parser>() -> Result<(C, Vec<String>)> {
     let command = C::command();
     let variables = variables(&command);
     if let Some(problem) = unknown(&variables, env::vars_os().map(|(name, _)| name)) {
         bail!(problem);
     }
-    let mut command = without_empty(command);
+    let values = files::read(&variables)?;
+    let mut command = files::fill(without_empty(command), &values);
     command.build();
     match command.clone().try_get_matches() {
-        Ok(matches) => C::from_arg_matches(&matches).map_err(|error| anyhow::anyhow!(line(&error, &command))),
+        Ok(matches) => {
+            let settings = in_force::settings(&command, &matches, &values);
+            let read = C::from_arg_matches(&matches).map_err(|error| anyhow::anyhow!(line(&error, &command)))?;
+            Ok((read, settings))
+        }
         Err(error) if shows_help(&error) => error.exit(),
         Err(error) => bail!(line(&error, &command)),
     }
@@ -58,13 +66,15 @@ fn variables(command: &Command) -> Vec<&str> {
 fn unknown(known: &[&str], set: impl Iterator<Item = OsString>) -> Option<String> {
     let mut names: Vec<String> = set.filter_map(|name| name.into_string().ok()).collect();
     names.sort();
-    let name = names
-        .into_iter()
-        .find(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()) && !is_of_kubernetes(name))?;
+    let name = names.into_iter().find(|name| is_unknown(name, known))?;
     Some(match nearest(&name, known) {
         Some(near) => format!("{name} is no setting, did you mean {near}?"),
         None => format!("{name} is no setting: docs/configuration.md and --help list them"),
     })
+}
+
+fn is_unknown(name: &str, known: &[&str]) -> bool {
+    name.starts_with(PREFIX) && !known.contains(&name) && !files::is_of_file(name, known) && !is_of_kubernetes(name)
 }
 
 /// Kubernetes tells every container of a service `gatehouse` by variables that begin as ours do.

@@ -3,7 +3,9 @@
 mod admin;
 mod arguments;
 mod demo;
+mod files;
 mod healthcheck;
+mod in_force;
 mod migrate;
 mod offline;
 mod serve;
@@ -17,10 +19,14 @@ use crate::settings::LogSettings;
 
 /// A managed API gateway: data plane, admin console and developer portal in one program.
 ///
-/// Every option is also a variable of the environment, as its help says.
+/// Every option is also a variable of the environment, as its help says, and a member of the file that --config names.
 #[derive(Debug, Parser)]
 #[command(name = "gatehouse", version, max_term_width = 120)]
 struct Cli {
+    /// A TOML file with settings: `admin_listen = "127.0.0.1:8001"` for GATEHOUSE_ADMIN_LISTEN. Options and variables win
+    /// over it.
+    #[arg(long, env = "GATEHOUSE_CONFIG", value_name = "FILE", global = true)]
+    config: Option<std::path::PathBuf>,
     #[command(flatten)]
     log: LogSettings,
     #[command(subcommand)]
@@ -51,8 +57,11 @@ enum Command {
 
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> Result<()> {
-    let cli: Cli = arguments::read()?;
+    let (cli, settings): (Cli, _) = arguments::read()?;
     logging::start(&cli.log)?;
+    if !settings.is_empty() {
+        tracing::info!(settings = settings.join(", "), "settings that are not the defaults");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
