@@ -7,15 +7,15 @@ use actix_web::dev::Server;
 use actix_web::web::{Data, Json, JsonConfig, Path, Query, ServiceConfig, get, post};
 use actix_web::{App, HttpResponse, HttpServer, error};
 use anyhow::{Context, Result};
+use model::clock::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::json;
-use time::OffsetDateTime;
 
 use super::shop::{NewOrder, PRODUCTS, Shop, Status};
 
 /// Binds the demo shop, and says where; several addresses are the several machines of an upstream.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<(Server, Vec<SocketAddr>)> {
-    let shop = Data::from(Arc::new(Shop::stocked(OffsetDateTime::now_utc())));
+    let shop = Data::from(Arc::new(Shop::stocked(SystemClock.now())));
     let mut server = HttpServer::new(move || App::new().app_data(shop.clone()).configure(configure))
         .workers(1)
         .shutdown_timeout(2)
@@ -69,7 +69,7 @@ async fn list_orders(shop: Data<Shop>, query: Result<Query<ListParameters>, acti
 }
 
 async fn place_order(shop: Data<Shop>, order: Json<NewOrder>) -> HttpResponse {
-    match shop.place(&order, OffsetDateTime::now_utc()) {
+    match shop.place(&order, SystemClock.now()) {
         Ok(order) => HttpResponse::Created()
             .insert_header(("location", format!("/orders/{}", order.id)))
             .json(order),

@@ -4,6 +4,7 @@
 //! here sleeps for luck: a change is waited for by `Prefer: wait`, everything else by [`eventually`].
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "what a failed test shows goes there")]
 
 mod clients;
 mod program;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::clients::Api;
+use crate::clients::{Api, Key, Proxy};
 use crate::eventually;
-use crate::stack::{Plan, id};
+use crate::stack::{Plan, Stack, id};
 use crate::upstream::Upstream;
 
 /// The summary of some requests when it has counted so many.
@@ -19,8 +19,16 @@ async fn summary(api: &Api, filter: &str, requests: u64) -> Value {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
+/// Two gateways in front of services, and two keys of one consumer.
+struct Story {
+    stack: Stack,
+    api: Api,
+    open: String,
+    keys: [Key; 2],
+    _echo: Upstream,
+}
+
+async fn begin() -> Story {
     let (stack, echo) = (Plan::apart(2).start().await, Upstream::start("echo"));
     let api = stack.api();
     api.service("echo", &echo.url()).await;
@@ -32,32 +40,48 @@ async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
     api.route("gone", "gone", json!({"paths": ["/gone"]})).await;
     api.plugin("key-auth", json!({"route": "closed"}), json!({})).await;
     api.make("/consumers", json!({"name": "caller"})).await;
-    let (first, second) = (api.key("caller").await, api.key("caller").await);
-    for index in 0..2 {
-        let proxy = stack.gateway(index).proxy();
-        for (target, key, status, times) in [
-            ("/open", None, 200, 20),
-            ("/open?answer=503", None, 503, 3),
-            ("/open?answer=404", None, 404, 4),
-            ("/closed", None, 401, 5),
-            ("/closed", Some(&first), 200, 7),
-            ("/closed", Some(&second), 200, 2),
-            ("/gone", None, 502, 1),
-            ("/nowhere", None, 404, 6),
-        ] {
-            for _ in 0..times {
-                let call = proxy.call("GET", target);
-                let call = match key {
-                    Some(key) => call.header("x-api-key", &key.secret),
-                    None => call,
-                };
-                call.send().await.expect(status);
-            }
-        }
-        proxy.call("POST", "/open").send().await.expect(405);
+    let keys = [api.key("caller").await, api.key("caller").await];
+    Story {
+        stack,
+        api,
+        open,
+        keys,
+        _echo: echo,
     }
+}
 
-    let all = summary(&api, "", 98).await;
+/// Sends 49 requests of every kind to one gateway.
+async fn send(proxy: &Proxy, [first, second]: &[Key; 2]) {
+    for (target, key, status, times) in [
+        ("/open", None, 200, 20),
+        ("/open?answer=503", None, 503, 3),
+        ("/open?answer=404", None, 404, 4),
+        ("/closed", None, 401, 5),
+        ("/closed", Some(first), 200, 7),
+        ("/closed", Some(second), 200, 2),
+        ("/gone", None, 502, 1),
+        ("/nowhere", None, 404, 6),
+    ] {
+        for _ in 0..times {
+            let call = proxy.call("GET", target);
+            let call = match key {
+                Some(key) => call.header("x-api-key", &key.secret),
+                None => call,
+            };
+            call.send().await.expect(status);
+        }
+    }
+    proxy.call("POST", "/open").send().await.expect(405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
+    let story = begin().await;
+    let (api, [first, second]) = (&story.api, &story.keys);
+    for index in 0..2 {
+        send(&story.stack.gateway(index).proxy(), &story.keys).await;
+    }
+    let all = summary(api, "", 98).await;
     assert_eq!(
         all["statuses"],
         json!({"200": 58, "401": 10, "404": 20, "405": 2, "502": 2, "503": 6})
@@ -71,7 +95,7 @@ async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
     );
     assert_eq!((&all["client_errors"], &all["server_errors"]), (&json!(32), &json!(8)));
     for (filter, requests) in [
-        (format!("route={open}"), 54),
+        (format!("route={}", story.open), 54),
         ("route=closed".to_owned(), 28),
         ("service=echo".to_owned(), 82),
         ("service=gone".to_owned(), 2),
@@ -80,26 +104,32 @@ async fn counts_add_up_exactly_to_what_was_sent_to_both_gateways() {
         (format!("credential={}", second.id), 4),
         ("route=closed&consumer=caller".to_owned(), 18),
     ] {
-        let counted = summary(&api, &filter, requests).await;
+        let counted = summary(api, &filter, requests).await;
         assert_eq!(counted["requests"], requests, "{filter}");
     }
+    series_and_lists_agree(api).await;
+    let used = api.get(&format!("/credentials/{}", first.id)).await.expect(200).body;
+    assert!(used["last_used_at"].is_string(), "{used:#}");
+}
 
+async fn series_and_lists_agree(api: &Api) {
     let series = api.get("/usage/series?step=60").await.expect(200).body;
     let points = series["points"].as_array().expect("points");
     let sum: u64 = points.iter().filter_map(|point| point["requests"].as_u64()).sum();
     assert_eq!(sum, 98);
-    let top = api.get("/usage/top?by=consumer").await.expect(200).body;
-    assert_eq!(
-        (&top["items"][0]["name"], &top["items"][0]["requests"]),
-        (&json!("caller"), &json!(18))
-    );
-    let routes = api.get("/usage/top?by=route").await.expect(200).body;
-    assert_eq!(
-        (&routes["items"][0]["name"], &routes["items"][0]["requests"]),
-        (&json!("open"), &json!(54))
-    );
-    let used = api.get(&format!("/credentials/{}", first.id)).await.expect(200).body;
-    assert!(used["last_used_at"].is_string(), "{used:#}");
+    for (by, name, requests) in [
+        ("consumer", "caller", 18),
+        ("route", "open", 54),
+        ("service", "echo", 82),
+    ] {
+        let top = api.get(&format!("/usage/top?by={by}")).await.expect(200).body;
+        let first = &top["items"][0];
+        assert_eq!(
+            (&first["name"], &first["requests"]),
+            (&json!(name), &json!(requests)),
+            "{by}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

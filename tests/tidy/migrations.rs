@@ -13,7 +13,7 @@ fn every_migration_has_its_number_and_its_rows() {
     for (index, path) in migrations.iter().enumerate() {
         let file = path.file_name().unwrap().to_str().unwrap();
         let number = format!("{:04}_", index + 1);
-        if !file.starts_with(&number) || !file.ends_with(".sql") {
+        if !file.starts_with(&number) || path.extension().is_none_or(|ending| ending != "sql") {
             findings.push(format!("migrations/{file} should be named {number}<what>.sql"));
         }
         let rows = Path::new("tests/data").join(file);

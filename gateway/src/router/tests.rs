@@ -1,8 +1,4 @@
-#![expect(
-    clippy::cast_possible_wrap,
-    clippy::cast_possible_truncation,
-    reason = "the numbers of a test are small"
-)]
+#![expect(clippy::cast_possible_wrap, reason = "the numbers of a test are small")]
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::Draft as _;
