@@ -13,6 +13,8 @@ use crate::{data_plane, demo, secret, signals, terminal};
 
 /// What shall run.
 pub(crate) struct Program {
+    /// The settings that are not the defaults, for the log.
+    pub(crate) settings: Vec<String>,
     /// Database and secret.
     pub(crate) state: StateSettings,
     /// Console, API and portal.
@@ -79,6 +81,12 @@ impl Program {
     }
 
     async fn announce(&self, people: Option<&People>, gateway: Option<&gateway::Running>) -> Result<()> {
+        if !self.settings.is_empty() {
+            tracing::info!(
+                settings = self.settings.join(", "),
+                "settings that are not the defaults"
+            );
+        }
         terminal::heading("Gatehouse is running. Ctrl-C stops it.");
         if let Some(people) = people {
             let settings = people.control.settings();

@@ -59,18 +59,15 @@ enum Command {
 pub(crate) fn run() -> Result<()> {
     let (cli, settings): (Cli, _) = arguments::read()?;
     logging::start(&cli.log)?;
-    if !settings.is_empty() {
-        tracing::info!(settings = settings.join(", "), "settings that are not the defaults");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start threads")?;
     runtime.block_on(async {
         match cli.command {
-            Command::Serve(command) => command.run().await,
-            Command::Control(command) => command.run().await,
-            Command::Gateway(command) => command.run().await,
+            Command::Serve(command) => command.run(settings).await,
+            Command::Control(command) => command.run(settings).await,
+            Command::Gateway(command) => command.run(settings).await,
             Command::Migrate(command) => command.run().await,
             Command::Admin(command) => command.run().await,
             Command::Token(command) => command.run().await,

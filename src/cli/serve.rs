@@ -23,9 +23,10 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) async fn run(self) -> Result<()> {
+    pub(super) async fn run(self, settings: Vec<String>) -> Result<()> {
         let demo = self.demo.then_some(self.shop);
         Program {
+            settings,
             state: self.state,
             control: Some(self.control),
             gateway: Some(self.gateway),
@@ -46,8 +47,9 @@ pub(super) struct ControlOnly {
 }
 
 impl ControlOnly {
-    pub(super) async fn run(self) -> Result<()> {
+    pub(super) async fn run(self, settings: Vec<String>) -> Result<()> {
         Program {
+            settings,
             state: self.state,
             control: Some(self.control),
             gateway: None,
@@ -68,11 +70,12 @@ pub(super) struct GatewayOnly {
 }
 
 impl GatewayOnly {
-    pub(super) async fn run(self) -> Result<()> {
+    pub(super) async fn run(self, settings: Vec<String>) -> Result<()> {
         if self.state.database_url.is_none() {
             bail!("a gateway alone needs DATABASE_URL: the database that `gatehouse control` uses");
         }
         Program {
+            settings,
             state: self.state,
             control: None,
             gateway: Some(self.gateway),

@@ -185,6 +185,29 @@ fn an_unknown_setting_is_told_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn a_file_with_settings_is_told_what_is_wrong_with_it() {
+    let nowhere = "postgres://x:y@127.0.0.1:1/db";
+    let home = Home::make();
+    let file = home.0.join("gatehouse.toml");
+    let with_file = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        good("serve", nowhere).with("GATEHOUSE_CONFIG", file.to_str().expect("text"))
+    };
+    refuses(
+        &with_file("admin_listn = '127.0.0.1:1'"),
+        &["gatehouse.toml", "did you mean `admin_listen`"],
+    );
+    refuses(&with_file("drain_seconds = 'soon'"), &["soon"]);
+    refuses(&with_file("drain_seconds = "), &["gatehouse.toml", "is not TOML"]);
+    let both = good("serve", nowhere).with("DATABASE_URL_FILE", file.to_str().expect("text"));
+    refuses(&both, &["DATABASE_URL and DATABASE_URL_FILE are both set"]);
+    let missing = Settings::default()
+        .command(&["gateway"])
+        .with("DATABASE_URL_FILE", "/nowhere/url");
+    refuses(&missing, &["DATABASE_URL_FILE", "/nowhere/url"]);
+}
+
+#[test]
 fn an_empty_variable_counts_as_not_set() {
     let settings = Settings::default().command(&["gateway"]);
     let empty = settings

@@ -200,8 +200,15 @@ impl ShowPage {
         times::time(*at, self.now)
     }
 
-    fn timeout(milliseconds: &u32) -> String {
-        text::duration(std::time::Duration::from_millis(u64::from(*milliseconds)))
+    /// The timeouts, by what they are for.
+    fn timeouts(&self) -> [(&'static str, String); 3] {
+        let spec = &self.service.spec;
+        let words = |milliseconds| text::duration(std::time::Duration::from_millis(u64::from(milliseconds)));
+        [
+            ("Connect within", words(spec.connect_timeout_ms)),
+            ("Response within", words(spec.response_timeout_ms)),
+            ("Longest silence", words(spec.idle_timeout_ms)),
+        ]
     }
 
     fn is_encrypted(&self) -> bool {
