@@ -39,8 +39,14 @@ pub(crate) fn bind(address: SocketAddr, setting: &'static str) -> Result<std::ne
 /// Counts connections, in all and by address.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    open: Mutex<HashMap<IpAddr, usize>>,
+    open: Mutex<Open>,
     trusted: Vec<IpNet>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
 }
 
 impl Connections {
@@ -53,13 +59,13 @@ impl Connections {
 
     fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Connection> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = open.len();
-        let of_address = open.entry(ip).or_default();
+        let of_address = open.by_address.get(&ip).copied().unwrap_or_default();
         let trusted = self.trusted.iter().any(|network| network.contains(&ip));
-        if total > limits::CONNECTIONS || (!trusted && *of_address >= limits::CONNECTIONS_PER_ADDRESS) {
+        if open.total >= limits::CONNECTIONS || (!trusted && of_address >= limits::CONNECTIONS_PER_ADDRESS) {
             return None;
         }
-        *of_address += 1;
+        open.total += 1;
+        open.by_address.insert(ip, of_address + 1);
         Some(Connection {
             connections: self.clone(),
             ip,
@@ -76,10 +82,11 @@ struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.ip) {
+        open.total -= 1;
+        if let Some(count) = open.by_address.get_mut(&self.ip) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.ip);
+                open.by_address.remove(&self.ip);
             }
         }
     }
@@ -131,4 +138,46 @@ fn with_digest(stream: TcpStream, peer: SocketAddr) -> pingora::protocols::Strea
         tracing::debug!(%error, "a connection does not take an option");
     }
     Box::new(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn address(number: usize) -> IpAddr {
+        Ipv4Addr::from(u32::try_from(number).expect("small")).into()
+    }
+
+    #[test]
+    fn connections_are_bounded_in_all_and_by_address() {
+        let connections = Arc::new(Connections::default());
+        let of_one: Vec<_> = (0..limits::CONNECTIONS_PER_ADDRESS)
+            .map(|_| connections.enter(address(0)).expect("room"))
+            .collect();
+        assert!(connections.enter(address(0)).is_none());
+        let left = limits::CONNECTIONS - limits::CONNECTIONS_PER_ADDRESS;
+        // Two from each address, so that addresses and connections are not the same number.
+        let others: Vec<_> = (0..left)
+            .map(|number| connections.enter(address(1 + number / 2)).expect("room"))
+            .collect();
+        assert!(connections.enter(address(limits::CONNECTIONS)).is_none());
+        drop(of_one);
+        assert!(connections.enter(address(0)).is_some());
+        drop(others);
+        let open = connections.open.lock().expect("whole");
+        assert_eq!((open.total, open.by_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_have_more_than_others() {
+        let network = "127.0.0.0/8".parse().expect("a network");
+        let connections = Arc::new(Connections::trusting(vec![network]));
+        let proxy = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let open: Vec<_> = (0..=limits::CONNECTIONS_PER_ADDRESS)
+            .map(|_| connections.enter(proxy))
+            .collect();
+        assert!(open.iter().all(Option::is_some));
+    }
 }
