@@ -166,7 +166,7 @@ pub fn browser(user_agent: &str) -> String {
     match (named(&browsers), named(&systems)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
-        (None, _) if user_agent.is_empty() => "A browser that does not say which".to_owned(),
+        (None, _) if user_agent.is_empty() => "Unknown browser".to_owned(),
         (None, _) => user_agent.chars().take(80).collect(),
     }
 }
@@ -358,6 +358,7 @@ mod tests {
             ),
             ("curl/8.5.0", "curl"),
             ("house-bot", "house-bot"),
+            ("", "Unknown browser"),
         ];
         for (words, name) in cases {
             assert_eq!(browser(words), name);
