@@ -124,6 +124,14 @@ impl OverviewPage {
         self.counts.services == 0 || self.counts.routes == 0
     }
 
+    fn welcome(&self) -> &'static str {
+        if self.counts.services == 0 {
+            "Two steps, and the first request goes through the gateway."
+        } else {
+            "One more step, and the first request goes through the gateway."
+        }
+    }
+
     fn lead(&self) -> String {
         format!("All traffic in the {}.", self.range.label)
     }
