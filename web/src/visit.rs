@@ -357,10 +357,6 @@ fn local(location: &str) -> Option<&str> {
     (!foreign).then_some(location)
 }
 
-fn decode(cookie: &str) -> Option<String> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
-}
-
 /// What a form can show beside its fields or above them; every other error is a page of its own.
 pub fn form_errors(error: Error) -> Result<Errors, PageError> {
     match error {
