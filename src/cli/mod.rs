@@ -23,7 +23,7 @@ use crate::settings::LogSettings;
 #[derive(Debug, Parser)]
 #[command(name = "gatehouse", version, max_term_width = 120)]
 struct Cli {
-    /// A TOML file with settings: `admin_listen = "127.0.0.1:8001"` for GATEHOUSE_ADMIN_LISTEN. Options and variables win
+    /// A TOML file with settings: `admin_listen = "127.0.0.1:8001"` for `GATEHOUSE_ADMIN_LISTEN`. Options and variables win
     /// over it.
     #[arg(long, env = "GATEHOUSE_CONFIG", value_name = "FILE", global = true)]
     config: Option<std::path::PathBuf>,
