@@ -138,6 +138,17 @@ pub async fn chain(
         .collect())
 }
 
+/// Puts the instances at one scope, such as a consumer, into the order in which they run.
+pub fn in_order(instances: &[Stored<PluginSpec>]) -> Vec<ChainLink> {
+    let arranged = arrange(&[instances], |stored| place(&stored.spec)).into_iter();
+    arranged
+        .map(|one| ChainLink {
+            stored: one.item.clone(),
+            displaced: one.displaced,
+        })
+        .collect()
+}
+
 /// A plugin that this program does not have runs nowhere; it is shown last.
 fn place(spec: &PluginSpec) -> Place<'_> {
     let plugin = REGISTRY.find(&spec.plugin);

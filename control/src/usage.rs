@@ -158,7 +158,11 @@ impl Span {
                 .find(|step| seconds / step <= GOOD_POINTS)
                 .unwrap_or(STEPS[STEPS.len() - 1]),
         };
-        Ok(Self { from, to, step })
+        Ok(Self {
+            from: floor(from, step),
+            to,
+            step,
+        })
     }
 
     /// The last so much time before `now`.
@@ -189,6 +193,11 @@ impl Span {
             step: self.step,
         }
     }
+}
+
+/// The beginning of the step that `at` is in, so that figures and charts of a span count the same requests.
+fn floor(at: Timestamp, step: i64) -> Timestamp {
+    Timestamp::from_unix_timestamp(at.unix_timestamp().div_euclid(step) * step).unwrap_or(at)
 }
 
 /// Administrators see everything, developers what their applications did.

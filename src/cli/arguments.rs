@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error, Parser};
 use model::validation::nearest;
 
+use super::files::CONFIG;
 use super::{files, in_force};
 
 /// The beginning of every variable that is ours.
@@ -25,7 +26,12 @@ pub(super) fn read<C: Parser>() -> Result<(C, Vec<String>)> {
     if let Some(problem) = unknown(&variables, env::vars_os().map(|(name, _)| name)) {
         bail!(problem);
     }
-    let values = files::read(&variables)?;
+    let of_files: Vec<&str> = variables
+        .iter()
+        .copied()
+        .filter(|name| *name != CONFIG && !OTHERS.contains(name))
+        .collect();
+    let values = files::read(&of_files)?;
     let mut command = files::fill(without_empty(command), &values);
     command.build();
     match command.clone().try_get_matches() {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use model::validation::unknown_word;
 use toml::{Table, Value};
 
 /// The variable that names the TOML file.
-const CONFIG: &str = "GATEHOUSE_CONFIG";
+pub(super) const CONFIG: &str = "GATEHOUSE_CONFIG";
 /// The option that does.
 const OPTION: &str = "--config";
 /// What a variable's name ends with when a file has its value.
@@ -24,7 +25,7 @@ pub(super) type Values = BTreeMap<String, String>;
 
 /// What files say of these variables.
 pub(super) fn read(variables: &[&str]) -> Result<Values> {
-    let mut values = match config_path(env::args().skip(1)) {
+    let mut values = match config_path(env::args_os().skip(1)) {
         Some(path) => read_config(&path, variables)?,
         None => Values::new(),
     };
@@ -66,12 +67,17 @@ pub(super) fn fill(command: Command, values: &Values) -> Command {
 }
 
 /// Found before the command line is read, because the file completes it.
-fn config_path(mut arguments: impl Iterator<Item = String>) -> Option<PathBuf> {
+fn config_path(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    let mut arguments = arguments.take_while(|argument| argument != "--");
     while let Some(argument) = arguments.next() {
         if argument == OPTION {
             return arguments.next().map(PathBuf::from);
         }
-        if let Some(path) = argument.strip_prefix(OPTION).and_then(|rest| rest.strip_prefix('=')) {
+        if let Some(path) = argument
+            .to_str()
+            .and_then(|argument| argument.strip_prefix(OPTION))
+            .and_then(|rest| rest.strip_prefix('='))
+        {
             return Some(path.into());
         }
     }
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_option_names_the_file_in_both_forms() {
-        let path = |words: &[&str]| config_path(words.iter().map(|word| (*word).to_owned()));
+        let path = |words: &[&str]| config_path(words.iter().map(OsString::from));
         assert_eq!(path(&["serve", "--config", "a.toml"]), Some("a.toml".into()));
         assert_eq!(path(&["--config=b.toml", "serve"]), Some("b.toml".into()));
     }

@@ -4,7 +4,7 @@ use model::clock::Timestamp;
 use model::credential::{Credential, CredentialStatus, RotationGrace};
 
 use crate::times::{self, Time};
-use crate::{Choice, text};
+use crate::{Choice, Form, text};
 
 /// What a key is right now, with its tone.
 pub fn state(key: &Credential, now: &Timestamp) -> (&'static str, &'static str) {
@@ -33,6 +33,14 @@ pub fn last_used(key: &Credential, now: &Timestamp) -> Option<Time> {
 /// Whether a key can be replaced by a new one.
 pub fn can_rotate(key: &Credential, now: &Timestamp) -> bool {
     state(key, now).0 == "Active"
+}
+
+/// The choice that a form made among [`graces`]; one day when it made none, `None` when there is no such choice.
+pub fn grace(form: &Form) -> Option<RotationGrace> {
+    match form.text("grace") {
+        "" => Some(RotationGrace::OneDay),
+        text => RotationGrace::parse(text),
+    }
 }
 
 /// How long a replaced key goes on, longest first: that breaks nothing.

@@ -28,6 +28,14 @@ impl Query {
         Ok(ListQuery::read(&self.0, filters)?)
     }
 
+    /// The parameters that have a value, without those of these names.
+    pub fn kept(&self, without: &[&str]) -> Vec<(&str, &str)> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs
+            .filter(|(name, value)| !value.is_empty() && !without.contains(name))
+            .collect()
+    }
+
     /// The same query with other values, as a link; the cursor goes, as it belongs to one order of one search.
     pub fn link(&self, path: &str, changes: &[(&str, &str)]) -> String {
         let changed = |name: &str| name == "cursor" || changes.iter().any(|(known, _)| *known == name);

@@ -133,7 +133,7 @@ impl Visit {
             theme: theme(request),
             flash: cookies.read(request, "flash").and_then(|text| Flash::decode(&text)),
             wish: cookies.read(request, "wish").and_then(|text| decode(&text)),
-            address: request.uri().to_string(),
+            address: way_here(request, home),
             peer: request
                 .peer_addr()
                 .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip()),
@@ -347,6 +347,15 @@ impl FromRequest for Visit {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::of(request))
+    }
+}
+
+/// Where to come back to after signing in: only pages that are looked at, not forms that are sent.
+fn way_here(request: &HttpRequest, home: &str) -> String {
+    if request.method().is_safe() {
+        request.uri().to_string()
+    } else {
+        home.to_owned()
     }
 }
 

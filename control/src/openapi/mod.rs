@@ -136,7 +136,7 @@ pub fn count_operations(document: &Value) -> usize {
 
 /// The operations of a document by path, since the database does not keep the order of members.
 pub fn operations(document: &Value) -> Vec<Operation> {
-    let reader = Reader(document);
+    let reader = Reader::new(document);
     let (mut operations, mut ids) = (Vec::new(), BTreeSet::new());
     for (path, item) in sorted(&document["paths"]) {
         let item = reader.resolve(item);
@@ -177,7 +177,7 @@ pub fn groups(document: &Value) -> Vec<Group> {
 
 /// The named schemas that have members, by name.
 pub fn schemas(document: &Value) -> Vec<Schema> {
-    let reader = Reader(document);
+    let reader = Reader::new(document);
     let read = |(name, schema): (&String, &Value)| Schema {
         name: name.clone(),
         description: text(&schema["description"]),

@@ -1,5 +1,7 @@
 //! Operations, with what their references say.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use super::{Body, Member, Operation, Response, text};
@@ -11,17 +13,36 @@ const MAX_PARAMETERS: usize = 200;
 /// The most answers of an operation that are shown.
 const MAX_RESPONSES: usize = 50;
 
+/// How many places of a document are looked at in all: references make small documents large.
+const MAX_VISITS: usize = 50_000;
+
 /// A document that is read.
-pub(super) struct Reader<'a>(pub(super) &'a Value);
+pub(super) struct Reader<'a> {
+    document: &'a Value,
+    visits: Cell<usize>,
+}
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(document: &'a Value) -> Self {
+        Self {
+            document,
+            visits: Cell::new(0),
+        }
+    }
+
+    /// Whether there is leave to look at one more place.
+    pub(super) fn goes_on(&self) -> bool {
+        self.visits.set(self.visits.get() + 1);
+        self.visits.get() <= MAX_VISITS
+    }
+
     /// Follows references within the document.
     pub(super) fn resolve(&self, mut value: &'a Value) -> &'a Value {
         for _ in 0..MAX_STEPS {
             let Some(pointer) = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) else {
                 break;
             };
-            match self.0.pointer(pointer) {
+            match self.document.pointer(pointer) {
                 Some(target) => value = target,
                 None => break,
             }

@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
 
     fn collect(&self, schema: &'a Value, nesting: &Nesting<'a>, members: &mut Vec<Member>) {
         let name = component(schema);
-        if nesting.depth >= MAX_DEPTH || name.is_some_and(|name| nesting.inside.contains(&name)) {
+        if nesting.depth >= MAX_DEPTH || !self.goes_on() || name.is_some_and(|name| nesting.inside.contains(&name)) {
             return;
         }
         let deeper = |prefix: String| Nesting {
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
             return name.to_owned();
         }
         let schema = self.resolve(schema);
-        if depth >= MAX_NOUN_DEPTH {
+        if depth >= MAX_NOUN_DEPTH || !self.goes_on() {
             return "any".to_owned();
         }
         let nouns = |choices: &mut dyn Iterator<Item = &'a Value>| {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     }
 
     fn example_at(&self, schema: &'a Value, depth: usize) -> Option<Value> {
-        if depth >= MAX_DEPTH {
+        if depth >= MAX_DEPTH || !self.goes_on() {
             return None;
         }
         let schema = self.resolve(schema);

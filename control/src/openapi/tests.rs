@@ -114,6 +114,29 @@ fn references_in_circles_end() {
     assert!(operations(&looped).is_empty());
 }
 
+#[test]
+fn a_small_document_that_grows_by_its_references_ends() {
+    let members = |name: &str| {
+        (0..40)
+            .map(|at| (format!("m{at}"), json!({"$ref": name})))
+            .collect::<Value>()
+    };
+    let itself = json!({"type": "object", "properties": members("#/components/schemas/Many")});
+    let fan = |next: usize| json!({"allOf": vec![json!({"$ref": format!("#/components/schemas/S{next}")}); 40]});
+    let mut named = json!({"Many": itself});
+    for at in 0..7 {
+        named[format!("S{at}")] = fan(at + 1);
+    }
+    let body = |name: &str| json!({"content": {"application/json": {"schema": {"$ref": name}}}});
+    let document = json!({"components": {"schemas": named}, "paths": {
+        "/many": {"post": {"requestBody": body("#/components/schemas/Many")}},
+        "/fan": {"post": {"requestBody": body("#/components/schemas/S0")}},
+    }});
+    // Without a bound in all this takes 40 to the power of six steps, which no test sees the end of.
+    assert_eq!(operations(&document).len(), 2);
+    schemas(&document);
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let words = [
         "$ref",

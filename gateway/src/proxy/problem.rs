@@ -18,36 +18,32 @@ impl Form {
     /// The form that `Accept` prefers (RFC 9110, section 12.5.1); JSON when it prefers none.
     pub(super) fn asked(headers: &HeaderMap) -> Self {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges: Vec<(&str, f32)> = values.flat_map(|value| value.split(',')).map(range).collect();
-        let forms = [
-            (
-                Self::Json,
-                ["application/problem+json", "application/json", "application/*"],
-            ),
-            (Self::Html, ["text/html", "application/xhtml+xml", "text/*"]),
-            (Self::Text, ["text/plain", "", "text/*"]),
-        ];
-        let weight = |types: [&str; 3]| {
-            let named = ranges
-                .iter()
-                .filter(|(range, _)| types.contains(range))
-                .map(|(_, weight)| *weight);
-            let any = || {
-                ranges
-                    .iter()
-                    .find(|(range, _)| *range == "*/*")
-                    .map_or(0.0, |(_, weight)| *weight)
-            };
-            named.reduce(f32::max).unwrap_or_else(any)
-        };
-        let mut best = (Self::Json, weight(forms[0].1));
-        for (form, types) in forms {
-            let weight = weight(types);
+        let ranges: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).map(range).collect();
+        let mut best = (Self::Json, Self::Json.weight(&ranges));
+        for form in [Self::Html, Self::Text] {
+            let weight = form.weight(&ranges);
             if weight > best.1 {
                 best = (form, weight);
             }
         }
         best.0
+    }
+
+    /// How much a client wants it: of the ranges that fit, the most specific one counts.
+    fn weight(self, ranges: &[(String, f32)]) -> f32 {
+        let (types, group): (&[&str], &str) = match self {
+            Self::Json => (&["application/problem+json", "application/json"], "application/*"),
+            Self::Html => (&["text/html", "application/xhtml+xml"], "text/*"),
+            Self::Text => (&["text/plain"], "text/*"),
+        };
+        let of = |name: &str| {
+            ranges
+                .iter()
+                .find(|(range, _)| range == name)
+                .map(|(_, weight)| *weight)
+        };
+        let exact = types.iter().filter_map(|name| of(name)).reduce(f32::max);
+        exact.or_else(|| of(group)).or_else(|| of("*/*")).unwrap_or(0.0)
     }
 
     /// The media type of its bodies.
@@ -70,13 +66,15 @@ impl Form {
     }
 }
 
-/// A media range with its weight; a weight that cannot be read counts as none.
-fn range(text: &str) -> (&str, f32) {
+/// A media range with its weight; a weight that is none counts as 0.
+fn range(text: &str) -> (String, f32) {
+    let text = text.to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
-    let range = parts.next().unwrap_or_default();
-    let weight = parts
-        .find_map(|part| part.strip_prefix("q="))
-        .map(|weight| weight.parse().unwrap_or(0.0));
+    let range = parts.next().unwrap_or_default().to_owned();
+    let weight = parts.find_map(|part| part.strip_prefix("q=")).map(|weight| {
+        let read = weight.parse::<f32>().ok();
+        read.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
+    });
     (range, weight.unwrap_or(1.0))
 }
 
@@ -154,6 +152,9 @@ mod tests {
         assert_eq!(asked("text/plain"), Form::Text);
         assert_eq!(asked("text/html;q=0.5, application/json"), Form::Json);
         assert_eq!(asked("image/png"), Form::Json);
+        assert_eq!(asked("text/html;q=0, text/*"), Form::Text);
+        assert_eq!(asked("Text/HTML;Q=0.9, */*;q=0.1"), Form::Html);
+        assert_eq!(asked("text/html;q=nan, application/json;q=0.1"), Form::Json);
         assert_eq!(Form::asked(&HeaderMap::new()), Form::Json);
     }
 

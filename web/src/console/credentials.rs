@@ -9,16 +9,16 @@ use control::gateways::{self, WaitFor};
 use control::{Mode, Written, names};
 use model::clock::Timestamp;
 use model::consumer::ConsumerSpec;
-use model::credential::{Credential, CredentialStatus, RotationGrace};
+use model::credential::{Credential, CredentialStatus};
 use model::id::CredentialId;
-use model::{Errors, Kind};
+use model::{Code, Errors, Kind};
 use uuid::Uuid;
 
 use super::listing::Listing;
 use super::references;
 use crate::times::{self, Time};
 use crate::visit::{PATIENCE, form_errors};
-use crate::{Area, Console, ConsolePage, Fields, Form, PageError, PageResult, Query, urls};
+use crate::{Area, Console, ConsolePage, Fields, Form, PageError, PageResult, Query, keys, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -200,7 +200,10 @@ async fn ask_rotate(console: Console, id: web::Path<CredentialId>) -> PageResult
 
 async fn rotate(console: Console, id: web::Path<CredentialId>, form: Form) -> PageResult {
     let key = credentials::get(console.control(), console.actor(), *id).await?;
-    let grace = RotationGrace::parse(form.text("grace")).unwrap_or(RotationGrace::OneDay);
+    let Some(grace) = keys::grace(&form) else {
+        let unknown = Errors::one("grace", Code::Invalid, "is none of the choices");
+        return console.invalid(&rotate_page(&console, &key, &unknown).await?);
+    };
     let written = console
         .control()
         .write(console.actor(), Mode::Commit, async |change| {
@@ -261,9 +264,12 @@ impl ListPage {
             .unwrap_or_default()
     }
 
-    fn statuses(&self) -> Vec<(&'static str, String)> {
-        ["active", "disabled", "revoked"]
-            .map(|status| (status, self.listing.only("status", status)))
-            .to_vec()
+    fn statuses() -> [(&'static str, &'static str); 4] {
+        [
+            ("", "All"),
+            ("active", "Active"),
+            ("disabled", "Disabled"),
+            ("revoked", "Revoked"),
+        ]
     }
 }

@@ -12,15 +12,17 @@ pub(super) fn page_of(kind: Kind, id: impl std::fmt::Display, state: Option<&Val
         Some(urls::console::object(kind, id))
     };
     match kind {
-        Kind::Service | Kind::Route | Kind::Upstream | Kind::Consumer => Some(urls::console::object(kind, id)),
+        Kind::Service
+        | Kind::Route
+        | Kind::Upstream
+        | Kind::Consumer
+        | Kind::Plugin
+        | Kind::Api
+        | Kind::Product
+        | Kind::Plan => Some(urls::console::object(kind, id)),
         Kind::Target => owner("upstream", Kind::Upstream),
         Kind::Credential => owner("consumer", Kind::Consumer),
-        Kind::Api | Kind::Product | Kind::Plan | Kind::Subscription | Kind::Application | Kind::Developer => {
-            Some(urls::console::list(kind))
-        }
-        Kind::Plugin => owner("route", Kind::Route)
-            .or_else(|| owner("service", Kind::Service))
-            .or_else(|| owner("consumer", Kind::Consumer)),
+        Kind::Subscription | Kind::Application | Kind::Developer => Some(urls::console::list(kind)),
         Kind::Admin => Some(urls::console::ADMINS.to_owned()),
         Kind::ApiToken => Some(urls::console::TOKENS.to_owned()),
         Kind::Mail => Some(urls::console::setting(urls::console::MAILS, id, "")),
@@ -55,12 +57,16 @@ mod tests {
 
     #[test]
     fn what_is_part_of_another_object_is_seen_there() {
-        let plugin = json!({"plugin": "cors", "service": "s-1", "route": null});
+        let target = json!({"upstream": "u-1", "address": "10.0.0.1:80"});
         assert_eq!(
-            page_of(Kind::Plugin, "p-1", Some(&plugin)).as_deref(),
-            Some("/console/services/s-1")
+            page_of(Kind::Target, "t-1", Some(&target)).as_deref(),
+            Some("/console/upstreams/u-1")
         );
-        assert_eq!(page_of(Kind::Plugin, "p-1", None), None);
+        assert_eq!(page_of(Kind::Target, "t-1", None), None);
+        assert_eq!(
+            page_of(Kind::Plugin, "p-1", None).as_deref(),
+            Some("/console/plugins/p-1")
+        );
         assert_eq!(
             page_of(Kind::Route, "r-1", None).as_deref(),
             Some("/console/routes/r-1")

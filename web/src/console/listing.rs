@@ -58,6 +58,11 @@ impl<T> Listing<T> {
         self.rows.is_empty() && self.q.is_empty() && self.chips.is_empty() && self.pager.first.is_none()
     }
 
+    /// What a search keeps: the filters and the order.
+    pub(super) fn kept(&self) -> Vec<(&str, &str)> {
+        self.query.kept(&["q", "cursor"])
+    }
+
     /// The list without search and filters.
     pub(super) fn clear(&self) -> &str {
         &self.path
@@ -71,6 +76,11 @@ impl<T> Listing<T> {
             column.to_owned()
         };
         self.query.link(&self.path, &[("sort", &sort)])
+    }
+
+    /// Whether a filter has this value; an empty one stands for none.
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        self.query.get(name) == value
     }
 
     /// The list with only what has this value.

@@ -167,6 +167,12 @@ async fn edit<S: Screen>(console: Console, id: web::Path<String>) -> PageResult 
 async fn update<S: Screen>(console: Console, id: web::Path<String>, form: Form) -> PageResult {
     let stored = control::get::<S>(console.control(), console.actor(), &id).await?;
     if form.is_editing() {
+        // The form stays one of the version that it was made from: nobody has seen a newer one yet.
+        let seen = form.precondition().0.unwrap_or(stored.version);
+        let stored = Stored {
+            version: seen,
+            ..stored
+        };
         return again::<S>(&console, &form, Some(stored), Errors::new()).await;
     }
     let patch = form.patch(&json_of(&stored));

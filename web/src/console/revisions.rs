@@ -29,8 +29,6 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
 struct ListPage {
     page: ConsolePage,
     listing: Listing<Revision>,
-    /// The object whose revisions these are.
-    object: String,
     head: i64,
     now: Timestamp,
 }
@@ -123,7 +121,6 @@ async fn list(console: Console, query: Query) -> PageResult {
     let name = name_of(&console, &found.items, list.uuid_filter("object")?).await?;
     console.html(&ListPage {
         page: console.page("Revisions", Area::Revisions).await?,
-        object: query.get("object").to_owned(),
         listing: Listing::new(found, &list, query, urls::console::REVISIONS).chip("Object", "object", name),
         head: revisions::head(control).await?,
         now: control.now(),

@@ -313,22 +313,15 @@ impl ShowPage {
     }
 
     fn key_tone(&self, key: &Credential) -> (&'static str, &'static str) {
-        let ended = |end: Option<Timestamp>| end.is_some_and(|end| end <= self.now);
-        match key.status {
-            CredentialStatus::Revoked => ("Revoked", ""),
-            CredentialStatus::Disabled => ("Disabled", "warn"),
-            CredentialStatus::Active if ended(key.expires_at) || ended(key.rotation_ends_at) => ("Ended", ""),
-            CredentialStatus::Active if key.rotated_to.is_some() => ("Replaced", "warn"),
-            CredentialStatus::Active => ("Active", "ok"),
-        }
+        crate::keys::state(key, &self.now)
     }
 
     fn is_span(word: &str, span: &str) -> bool {
         word == span
     }
 
-    fn may_rotate(key: &Credential) -> bool {
-        key.status == CredentialStatus::Active && key.rotated_to.is_none()
+    fn may_rotate(&self, key: &Credential) -> bool {
+        crate::keys::can_rotate(key, &self.now)
     }
 
     fn ago(&self, at: &Timestamp) -> Time {

@@ -5,18 +5,16 @@ use askama::Template;
 use control::credentials::Issued;
 use control::gateways::{self, WaitFor};
 use control::{ListQuery, Mode, applications, keys, offers, subscriptions};
+use model::Errors;
 use model::application::Application;
 use model::clock::Timestamp;
-use model::credential::{Credential, CredentialStatus, RotationGrace};
+use model::credential::{Credential, CredentialStatus};
 use model::id::{ApplicationId, CredentialId};
 use model::subscription::SubscriptionState;
 
 use super::form_errors;
 use crate::code::Code;
-use crate::{Choice, Fields, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, urls};
-
-/// How long the page with a new key waits for the gateways to know it.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+use crate::{Fields, Form, PageError, PageResult, PortalAccount, PortalArea, PortalPage, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -136,7 +134,9 @@ pub(super) async fn shown(
         curl = apis.first().and_then(|api| super::apis::first_call(api, key));
     }
     let behind = match revision {
-        Some(revision) => gateways::wait(control, revision, WaitFor::All, PATIENCE).await?.len(),
+        Some(revision) => gateways::wait(control, revision, WaitFor::All, crate::visit::PATIENCE)
+            .await?
+            .len(),
         None => 0,
     };
     account.html(&KeyPage {
@@ -158,7 +158,11 @@ async fn ask_rotate(account: PortalAccount, path: web::Path<(ApplicationId, Cred
 
 async fn rotate(account: PortalAccount, path: web::Path<(ApplicationId, CredentialId)>, form: Form) -> PageResult {
     let (id, key) = *path;
-    let grace = RotationGrace::parse(form.text("grace")).unwrap_or(RotationGrace::OneDay);
+    let Some(grace) = crate::keys::grace(&form) else {
+        let unknown = Errors::one("grace", model::Code::Invalid, "is none of the choices");
+        let page = form_page(&account, id, Some(key), Fields::typed(&form).with_errors(&unknown)).await?;
+        return account.invalid(&page);
+    };
     let written = account
         .control()
         .write(account.actor(), Mode::Commit, async |change| {
@@ -211,28 +215,5 @@ impl KeyPage {
         let old = self.replaced.as_ref()?;
         let lives = old.status == CredentialStatus::Active;
         old.rotation_ends_at.filter(|end| lives && *end > self.now)
-    }
-}
-
-impl FormPage {
-    fn graces() -> Vec<Choice> {
-        let label = |grace: RotationGrace| match grace {
-            RotationGrace::Now => "It stops at once",
-            RotationGrace::OneHour => "It works for one hour more",
-            RotationGrace::OneDay => "It works for one day more",
-            RotationGrace::OneWeek => "It works for one week more",
-        };
-        RotationGrace::ALL
-            .into_iter()
-            .rev()
-            .map(|grace| Choice::new(grace.as_str(), label(grace)))
-            .collect()
-    }
-
-    fn environments() -> Vec<Choice> {
-        vec![
-            Choice::new("live", "Live: for real traffic"),
-            Choice::new("test", "Test: for trying things"),
-        ]
     }
 }

@@ -56,7 +56,13 @@ impl Screen for ProductSpec {
             stored,
             preview,
         } = state;
-        let (known, _) = names::choices(console.control(), Kind::Api, APIS_SHOWN).await?;
+        let (mut known, _) = names::choices(console.control(), Kind::Api, APIS_SHOWN).await?;
+        // What is chosen has its box, so that saving keeps it.
+        let chosen = stored.iter().flat_map(|stored| stored.spec.apis.iter().map(|id| id.0));
+        let hidden: Vec<Uuid> = chosen
+            .filter(|id| !known.iter().any(|(shown, _)| shown == id))
+            .collect();
+        known.extend(names::of(console.control(), Kind::Api, hidden).await?);
         let apis = known
             .into_iter()
             .map(|(id, name)| Choice::new(id.to_string(), name))

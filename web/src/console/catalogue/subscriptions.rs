@@ -79,10 +79,13 @@ impl ListPage {
         tone(named.subscription.state.as_str())
     }
 
-    fn states(&self) -> Vec<(&'static str, String)> {
-        ["pending", "approved", "suspended"]
-            .map(|state| (state, self.listing.only("state", state)))
-            .to_vec()
+    fn states() -> [(&'static str, &'static str); 4] {
+        [
+            ("", "All"),
+            ("pending", "Pending"),
+            ("approved", "Approved"),
+            ("suspended", "Suspended"),
+        ]
     }
 
     /// What can be done with it now: the verb, its words, and whether it is the main one.

@@ -106,8 +106,8 @@ fn of_gateways(gateways: &[Gateway], newest: Option<&Revision>, now: Timestamp) 
 fn of_upstreams(conditions: &Conditions) -> Vec<Attention> {
     let open = |item: Attention, name: &str| item.at(urls::console::object(Kind::Upstream, name), "Inspect");
     let empty = conditions.empty_upstreams.iter().map(|name| {
-        let title = format!("Upstream {name} has no target");
-        let text = "Requests to the services that use it get 503.";
+        let title = format!("Upstream {name} takes no requests");
+        let text = "It is off, or no target of it is on with a weight. Services that use it answer 503.";
         open(Attention::new("bad", title, text), name)
     });
     let thinned = conditions.thinned_upstreams.iter().map(|name| {
@@ -170,7 +170,7 @@ fn switched_off(one: &str, many: &str, kind: Kind, names: &[String]) -> Option<A
         several => (format!("{} {many} are off", several.len()), urls::console::list(kind)),
     };
     let text = if names.len() == 1 {
-        "It takes no traffic until it is enabled.".to_owned()
+        "It takes no traffic until it is switched on.".to_owned()
     } else {
         names.join(", ")
     };

@@ -58,11 +58,7 @@ impl Place {
         };
         let query = control::ListQuery::all().with(only.0, only.1);
         let found = control::list::<PluginSpec>(control, actor, &query).await?;
-        let link = |stored| plugins::ChainLink {
-            stored,
-            displaced: false,
-        };
-        Ok(found.items.into_iter().map(link).collect())
+        Ok(plugins::in_order(&found.items))
     }
 
     /// The member of a plugin instance that names this scope, with the value.

@@ -212,6 +212,30 @@ async fn when_somebody_else_was_faster_the_typed_values_stay_and_the_next_save_c
 }
 
 #[actix_web::test]
+async fn a_row_more_does_not_hide_that_somebody_else_was_faster() {
+    let house = House::new().await;
+    let stored = route(&house).await;
+    let owner = &house.owner().session.actor;
+    let written = house.control.write(owner, Mode::Commit, async |change| {
+        merge::<RouteSpec>(change, "list-orders", Precondition::default(), &json!({"priority": 8})).await
+    });
+    written.await.expect("changed");
+    let action = format!("/console/routes/{}/edit", stored.id);
+    let answer = house
+        .post(&action, &[("_version", "1"), ("_add", "hosts"), ("_list", "hosts")])
+        .await;
+    answer.shows(&["name=\"_version\" value=\"1\""]);
+}
+
+#[actix_web::test]
+async fn a_search_keeps_the_filters() {
+    let house = House::new().await;
+    route(&house).await;
+    let page = house.get("/console/routes?service=orders&q=list&sort=-name").await;
+    page.shows(&["name=\"service\" value=\"orders\"", "name=\"sort\" value=\"-name\""]);
+}
+
+#[actix_web::test]
 async fn what_others_need_goes_only_with_its_name_typed() {
     let house = House::new().await;
     route(&house).await;
