@@ -239,6 +239,13 @@ pub async fn resume(change: &mut Change, id: SubscriptionId) -> Result<NamedSubs
 /// Ends it for good; its developer may do that too.
 pub async fn cancel(change: &mut Change, id: SubscriptionId) -> Result<NamedSubscription> {
     let before = find(change.connection(), id).await?;
+    let by_developer = matches!(change.actor().identity, Identity::Developer(_));
+    if by_developer && before.subscription.state == SubscriptionState::Suspended {
+        // Else a new subscription would undo what an administrator decided.
+        return Err(Error::Conflict(
+            "an operator suspended this subscription; ask them about it".to_owned(),
+        ));
+    }
     let application =
         applications::find_for_write(change, before.subscription.application, Precondition::default()).await?;
     turn(change, before, &application, SubscriptionState::cancel, "cancelled").await

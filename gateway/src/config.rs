@@ -61,6 +61,10 @@ pub(crate) mod limits {
     pub(crate) const READ: Duration = Duration::from_secs(10);
     /// How long an idle client connection is kept, in seconds.
     pub(crate) const KEEP_ALIVE: u64 = 75;
+    /// Gateways that a request may come through before it counts as going round.
+    pub(crate) const ROUNDS: usize = 5;
+    /// How long a new connection may be silent.
+    pub(crate) const FIRST_BYTES: Duration = Duration::from_secs(10);
     /// How long a plugin that has to wait may take.
     pub(crate) const PLUGIN: Duration = Duration::from_secs(5);
     /// Client connections at once.

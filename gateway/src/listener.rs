@@ -16,6 +16,7 @@ use pingora::protocols::SocketDigest;
 use pingora::protocols::l4::stream::Stream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::config::limits;
 use crate::error::Error;
@@ -92,10 +93,56 @@ impl Drop for Connection {
     }
 }
 
+/// What an HTTP/2 client sends first when it does not ask before (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Between two looks at a beginning that may become the preface.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The application, for either protocol that a client may begin with.
+#[derive(Debug)]
+pub(crate) struct Apps<A> {
+    pub(crate) http1: Arc<A>,
+    pub(crate) http2: Arc<A>,
+}
+
+impl<A> Clone for Apps<A> {
+    fn clone(&self) -> Self {
+        Self {
+            http1: self.http1.clone(),
+            http2: self.http2.clone(),
+        }
+    }
+}
+
+impl<A> Apps<A> {
+    /// One application that speaks HTTP/1 only.
+    pub(crate) fn plain(app: Arc<A>) -> Self {
+        Self {
+            http1: app.clone(),
+            http2: app,
+        }
+    }
+
+    /// The one that the client's first bytes ask for; none when it is silent for too long or goes away.
+    ///
+    /// Pingora would wait for as many bytes as the preface has, which a short request does not have.
+    async fn choose(&self, stream: &TcpStream) -> Option<Arc<A>> {
+        let mut start = [0; PREFACE.len()];
+        loop {
+            match stream.peek(&mut start).await.ok()? {
+                0 => return None,
+                count if !PREFACE.starts_with(&start[..count]) => return Some(self.http1.clone()),
+                count if count == PREFACE.len() => return Some(self.http2.clone()),
+                _ => sleep(LOOK).await,
+            }
+        }
+    }
+}
+
 /// Accepts until told to stop.
 pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
     listener: TcpListener,
-    app: Arc<A>,
+    apps: Apps<A>,
     connections: Arc<Connections>,
     telemetry: Arc<Telemetry>,
     mut stopping: watch::Receiver<bool>,
@@ -109,7 +156,7 @@ pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(EXHAUSTED).await;
+                sleep(EXHAUSTED).await;
                 continue;
             }
         };
@@ -117,8 +164,14 @@ pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
             telemetry.connections_refused.inc();
             continue;
         };
-        let (app, stopping) = (app.clone(), stopping.clone());
+        let (apps, mut stopping) = (apps.clone(), stopping.clone());
         tokio::spawn(async move {
+            let chosen = tokio::select! {
+                chosen = timeout(limits::FIRST_BYTES, apps.choose(&stream)) => chosen.ok().flatten(),
+                // A connection that said nothing yet is nothing to wait for.
+                _ = stopping.changed() => None,
+            };
+            let Some(app) = chosen else { return drop(connection) };
             let mut stream = Some(with_digest(stream, peer));
             while let Some(connection) = stream.take() {
                 stream = app.process_new(connection, &stopping).await;

@@ -36,7 +36,7 @@ pub fn canonical(raw: &str) -> Result<CanonicalPath<'_>, &'static str> {
     } else {
         Cow::Owned(normalise(raw)?)
     };
-    if plain.split('/').any(is_dot_segment) {
+    if has_dot_segment(&plain) {
         return Err("The path has a dot segment.");
     }
     let encoded_slash = plain.contains("%2F");
@@ -46,6 +46,12 @@ pub fn canonical(raw: &str) -> Result<CanonicalPath<'_>, &'static str> {
         merged,
         encoded_slash,
     })
+}
+
+/// Whether a server could read a step up or in place out of a canonical path. A kept `%2F` counts as a slash: the
+/// service may decode it.
+pub(crate) fn has_dot_segment(path: &str) -> bool {
+    path.split('/').flat_map(|part| part.split("%2F")).any(is_dot_segment)
 }
 
 /// Brings the text of a pattern to the form that paths have, so that both can be compared.
@@ -178,6 +184,8 @@ mod tests {
             "/./a",
             "/%2e%2E/a",
             "/a/.%2e",
+            "/a/..%2f..%2fb",
+            "/a%2f.;x",
             "/..;x/a",
             "/%2e;/a",
             "/a\\b",

@@ -22,7 +22,7 @@ use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Connections};
+use crate::listener::{self, Apps, Connections};
 use crate::proxy::Proxy;
 use crate::runtime::{Builder, Runtime};
 use crate::source::disk::{self, Copy};
@@ -49,7 +49,7 @@ pub struct Running {
     proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
-    app: Arc<dyn Quiet>,
+    apps: [Arc<dyn Quiet>; 2],
     accepting: watch::Sender<bool>,
     following: watch::Sender<bool>,
     source: Option<JoinHandle<()>>,
@@ -103,7 +103,11 @@ impl Gateway {
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::default());
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
+        let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
+        let apps = Apps {
+            http1: app(false),
+            http2: app(true),
+        };
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
@@ -111,7 +115,7 @@ impl Gateway {
         for listener in listeners {
             proxies.push(serve(
                 listener,
-                app.clone(),
+                apps.clone(),
                 &connections,
                 &shared,
                 stop_accepting.clone(),
@@ -121,7 +125,7 @@ impl Gateway {
         // Health is answered until the very end.
         let status = serve(
             status_listener,
-            status_app,
+            Apps::plain(status_app),
             &Arc::default(),
             &shared,
             stop_following.clone(),
@@ -134,7 +138,7 @@ impl Gateway {
             proxies,
             status,
             shared,
-            app,
+            apps: [apps.http1, apps.http2],
             accepting,
             following,
             source,
@@ -163,7 +167,9 @@ impl Running {
     pub async fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
         let _ = self.accepting.send(true);
-        self.app.close_idle().await;
+        for app in &self.apps {
+            app.close_idle().await;
+        }
         let deadline = Instant::now() + self.drain;
         while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
             sleep(LOOK).await;
@@ -219,7 +225,7 @@ impl Shared {
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora::proxy::HttpProxy<Proxy> {
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> pingora::proxy::HttpProxy<Proxy> {
     let conf = ServerConf {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         max_retries: 6,
@@ -236,14 +242,14 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora:
     };
     let mut app = http_proxy(&Arc::new(conf), proxy);
     let mut options = HttpServerOptions::default();
-    options.h2c = true;
+    options.h2c = http2;
     app.server_options = Some(options);
     app
 }
 
 fn serve<A: ServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
-    app: Arc<A>,
+    apps: Apps<A>,
     connections: &Arc<Connections>,
     shared: &Shared,
     stopping: watch::Receiver<bool>,
@@ -253,7 +259,7 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     tokio::spawn(listener::accept(
         listener,
-        app,
+        apps,
         connections.clone(),
         shared.telemetry.clone(),
         stopping,

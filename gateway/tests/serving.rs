@@ -304,6 +304,116 @@ async fn an_upgraded_connection_talks_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_is_no_body_and_has_no_end_by_size() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/ws")
+        .start();
+    let mut stream = TcpStream::connect(gateway.proxy_addresses()[0])
+        .await
+        .expect("connected");
+    let request = b"GET /ws/echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request).await.expect("written");
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 101");
+    let (mut reader, mut writer) = stream.into_split();
+    let sent = 12 * 1024 * 1024;
+    let writing = tokio::spawn(async move { writer.write_all(&vec![b'x'; sent]).await.map(|()| writer) });
+    let (mut echoed, mut piece) = (0, vec![0; 64 * 1024]);
+    while echoed < sent {
+        let read = timeout(Duration::from_secs(10), reader.read(&mut piece)).await;
+        let read = read.expect("in time").expect("an echo");
+        assert!(read > 0, "closed after {echoed} bytes");
+        echoed += piece[..read].iter().filter(|byte| **byte == b'x').count();
+    }
+    drop(writing.await.expect("no panic").expect("written"));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stripping_a_prefix_opens_no_way_up() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}/base", upstream.address))
+        .route(2, 1, "/ex")
+        .route_with(3, 1, json!({"paths": ["/keep"], "encoded_slashes": "keep"}))
+        .start();
+    for path in [
+        "/ex../admin",
+        "/ex./admin",
+        "/ex..;x/admin",
+        "/ex%2e%2e/admin",
+        "/keep/..%2F..%2Fadmin",
+        "/keep..%2Fadmin",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let answer = raw(gateway.proxy_addresses()[0], request.as_bytes()).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("path_rejected"),
+            "{path}: {answer}"
+        );
+    }
+    assert_eq!(upstream.count(), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_shorter_than_the_preface_of_http_2_is_answered() {
+    let gateway = Configuration::new().start();
+    let answer = raw(gateway.proxy_addresses()[0], b"GET / HTTP/1.0\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 404") || answer.starts_with("HTTP/1.0 404"),
+        "{answer}"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_one_connection_stays_on_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Configuration::new()
+        .service(1, &format!("http://{}", upstream.address))
+        .route(2, 1, "/api")
+        .start();
+    let answer = get(
+        gateway.proxy_addresses()[0],
+        "/api",
+        &[("x-consumer-groups", "admin"), ("x-forwarded-user", "me")],
+    )
+    .await;
+    assert_eq!((answer.status, answer.header("server")), (200, Some("echo")));
+    assert_eq!((answer.header("x-hop"), answer.header("keep-alive")), (None, None));
+    let seen = upstream.last_request().to_lowercase();
+    assert!(
+        !seen.contains("x-consumer-groups") && !seen.contains("x-forwarded-user"),
+        "{seen}"
+    );
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_leads_back_is_stopped_soon() {
+    let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = place.local_addr().expect("an address");
+    drop(place);
+    let configuration = Configuration::new()
+        .service(1, &format!("http://{address}"))
+        .route_with(2, 1, json!({"paths": ["/loop"], "strip_path": false}));
+    let gateway = Gateway::start(gateway::Config {
+        proxy_listen: vec![address],
+        ..configuration.config()
+    })
+    .expect("started");
+    let answer = get(address, "/loop", &[]).await;
+    assert_eq!(answer.status, 508, "{answer:?}");
+    assert!(answer.body.contains("loop_detected"), "{}", answer.body);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_requests_end_and_takes_no_new_ones() {
     let upstream = Upstream::start().await;
     let gateway = Configuration::new()

@@ -91,6 +91,8 @@ reasons! {
     UpstreamTimeout = "upstream_timeout", 504, "Service timed out", "Try again later.";
     /// The service broke the connection or answered badly.
     UpstreamReset = "upstream_reset", 502, "Service broke off", "Try again later.";
+    /// The service leads back to the gateway.
+    LoopDetected = "loop_detected", 508, "Loop detected", "Tell the operator of this API.";
     /// The gateway has no configuration yet.
     NotReady = "not_ready", 503, "Gateway starting", "Try again in a moment.";
     /// Something in the gateway itself went wrong.

@@ -361,8 +361,9 @@ fn way_here(request: &HttpRequest, home: &str) -> String {
 
 /// A way back that leads nowhere but to ourselves.
 fn local(location: &str) -> Option<&str> {
-    let foreign =
-        !location.starts_with('/') || location.starts_with("//") || location.contains(['\\', '\r', '\n', '\t']);
+    let foreign = !location.starts_with('/')
+        || location.starts_with("//")
+        || location.contains(|letter: char| letter == '\\' || letter.is_control());
     (!foreign).then_some(location)
 }
 

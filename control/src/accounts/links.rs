@@ -31,13 +31,12 @@ impl Purpose {
         }
     }
 
-    /// How long a link lives. The setup link shall outlive a long lunch: it dies anyway with the first administrator.
+    /// How long a link lives. A setup link that ended is replaced by starting again.
     pub(crate) const fn lifetime(self) -> time::Duration {
         match self {
-            Self::Setup => time::Duration::days(30),
             Self::Invitation => time::Duration::days(3),
             Self::VerifyEmail => time::Duration::days(1),
-            Self::ResetPassword => time::Duration::hours(1),
+            Self::Setup | Self::ResetPassword => time::Duration::hours(1),
         }
     }
 

@@ -182,7 +182,8 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
     Ok(query.page_by_id(control, rows, total, |row| row.id).map(Mail::from))
 }
 
-/// One mail with its text; whoever may read it may use its links, so that writing is asked for too.
+/// One mail with its text. Whoever may read it may use its links, which let people in, administrators among them: so only
+/// those who may make administrators read it.
 pub async fn get(control: &Control, actor: &Actor, id: Uuid) -> Result<MailDetail> {
     authorize(actor, Resource::Mail, Action::Read)?;
     let mut connection = control.pool().acquire().await?;
@@ -190,7 +191,8 @@ pub async fn get(control: &Control, actor: &Actor, id: Uuid) -> Result<MailDetai
     let body = sqlx::query_scalar!("select body from mails where id = $1", id)
         .fetch_one(&mut *connection)
         .await?;
-    let readable = actor.rights.allow(Resource::Mail, Action::Write);
+    let readable =
+        actor.rights.allow(Resource::Mail, Action::Write) && actor.rights.allow(Resource::Admins, Action::Write);
     Ok(MailDetail {
         mail,
         body: if readable { body } else { String::new() },

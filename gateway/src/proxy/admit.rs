@@ -78,6 +78,13 @@ impl Proxy {
         let route = route.ok_or_else(|| head::refusal(Reason::InternalError, "The route is gone."))?;
         let seen = path.seen(route.merge_slashes);
         context.forward = forwarding(&route, &found, seen, context.forward.from_trusted_proxy);
+        // `/ex../a` has no dot segment until the prefix `/ex` is gone.
+        if path::has_dot_segment(&context.forward.path) {
+            return Err(head::refusal(
+                Reason::PathRejected,
+                "The path has a dot segment behind the route's prefix.",
+            ));
+        }
         context.facts = Some(Facts {
             received_at: self.clock.now(),
             request_id: context.request_id.clone(),

@@ -1,7 +1,7 @@
 //! Answers that the gateway gives itself: refusals and the complete responses of plugins.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VIA};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VIA};
 use http::{HeaderName, HeaderValue, Method};
 use model::reason::Reason;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -56,6 +56,36 @@ pub(super) fn finish(response: &mut ResponseHeader, context: &mut Context) {
         let _ = response.insert_header(X_REQUEST_ID, id);
     }
     append(response, VIA, HeaderValue::from_static("1.1 gatehouse"));
+}
+
+/// Removes what is about the connection to the service only (RFC 9110, section 7.6.1).
+pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader, upgraded: bool) {
+    let named = response
+        .headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let named: Vec<String> = named
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        // How the body ends is for the proxy to say, and an upgrade is for both sides.
+        .filter(|name| {
+            !matches!(
+                name.as_str(),
+                "" | "close" | "upgrade" | "content-length" | "transfer-encoding"
+            )
+        })
+        .collect();
+    for name in named
+        .iter()
+        .map(String::as_str)
+        .chain(["keep-alive", "proxy-connection"])
+    {
+        response.remove_header(name);
+    }
+    if !upgraded {
+        response.remove_header("upgrade");
+    }
 }
 
 /// A refusal of a method, with those that would do.

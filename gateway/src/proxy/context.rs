@@ -35,6 +35,8 @@ pub(crate) struct Context {
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
     pub(super) upstream_us: u64,
+    /// Whether the connection became one of another protocol, such as a WebSocket.
+    pub(super) upgraded: bool,
     /// Bytes of the body read so far.
     pub(super) body_read: usize,
     /// Counts it as being in flight until it is dropped.
@@ -64,6 +66,7 @@ impl Context {
             tried: Vec::new(),
             upstream_began: None,
             upstream_us: 0,
+            upgraded: false,
             body_read: 0,
             _in_flight: in_flight,
         }

@@ -1,6 +1,6 @@
 //! What the service sees: the path, the host, and where the request came from.
 
-use http::header::{FORWARDED, HOST};
+use http::header::{HOST, VIA};
 use http::{HeaderName, HeaderValue, Uri};
 use model::service::Scheme;
 use pingora_http::RequestHeader;
@@ -22,41 +22,24 @@ const X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-cus
 const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
-/// Headers that say who the caller is: only the gateway may set them.
-const IDENTITY: [HeaderName; 5] = [
-    X_CONSUMER_ID,
-    X_CONSUMER_USERNAME,
-    X_CONSUMER_CUSTOM_ID,
-    X_CREDENTIAL_IDENTIFIER,
-    X_ANONYMOUS_CONSUMER,
-];
+/// What headers begin with that say who the caller is: only the gateway may set them.
+const IDENTITY: [&str; 3] = ["x-consumer-", "x-credential-identifier", "x-anonymous-consumer"];
+/// What headers begin with that say where a request came from: trusted proxies may.
+const ORIGIN: [&str; 3] = ["x-forwarded-", "x-real-ip", "forwarded"];
 
 /// Removes what only the gateway may say, before any plugin looks. Names with `_` go too, because many servers read
 /// them as `-`.
 pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
-    for name in IDENTITY {
-        request.remove_header(&name);
-    }
-    request.remove_header(&X_FORWARDED_PREFIX);
-    if !from_trusted_proxy {
-        for name in [
-            X_FORWARDED_FOR,
-            X_FORWARDED_PROTO,
-            X_FORWARDED_HOST,
-            X_FORWARDED_PORT,
-            X_REAL_IP,
-            FORWARDED,
-        ] {
-            request.remove_header(&name);
-        }
-    }
-    let shadows: Vec<HeaderName> = request
-        .headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .cloned()
-        .collect();
-    for name in shadows {
+    let removed = |name: &HeaderName| {
+        let name = name.as_str();
+        let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+        name.contains('_')
+            || begins(&IDENTITY)
+            || *name == *X_FORWARDED_PREFIX.as_str()
+            || (!from_trusted_proxy && begins(&ORIGIN))
+    };
+    let gone: Vec<HeaderName> = request.headers.keys().filter(|name| removed(name)).cloned().collect();
+    for name in gone {
         request.remove_header(&name);
     }
 }
@@ -71,6 +54,7 @@ pub(super) fn prepare(request: &mut RequestHeader, facts: &Facts, route: &Route,
     set(request, HOST, &host);
     set_origin(request, facts, forward, peer);
     set(request, X_REQUEST_ID, &facts.request_id);
+    let _ = request.append_header(VIA, HeaderValue::from_static("1.1 gatehouse"));
     if let Some(identity) = &facts.identity {
         set_identity(request, identity);
     }

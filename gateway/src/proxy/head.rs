@@ -1,6 +1,6 @@
 //! The first look at a request: what is too large, cannot be read or is ambiguous does not come further.
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, VIA};
 use http::{Method, Version};
 use model::reason::Reason;
 use pingora::proxy::Session;
@@ -34,10 +34,27 @@ pub(super) fn check(request: &RequestHeader) -> Result<(), Refusal> {
         return Err(refusal(Reason::HeaderTooLarge, detail));
     }
     check_framing(request)?;
+    if rounds(request) > limits::ROUNDS {
+        let detail = "The request went through gateways again and again: a service leads back to its gateway.";
+        return Err(refusal(Reason::LoopDetected, detail));
+    }
     if declared_length(request).is_some_and(|length| length > limits::BODY) {
         return Err(body_too_large());
     }
     Ok(())
+}
+
+/// How many gateways a request came through already.
+fn rounds(request: &RequestHeader) -> usize {
+    let values = request
+        .headers
+        .get_all(VIA)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .filter(|hop| hop.trim().ends_with(" gatehouse"))
+        .count()
 }
 
 /// Refuses bodies whose end different servers would see in different places (RFC 9112, section 6.3).
@@ -157,6 +174,13 @@ mod tests {
         }
         assert_eq!(reason(&request(&[("transfer-encoding", "chunked")])), None);
         assert_eq!(reason(&request(&[("content-length", "5")])), None);
+    }
+
+    #[test]
+    fn a_request_that_goes_round_is_stopped() {
+        let hops = |count: usize| vec![("via", "1.1 gatehouse"); count];
+        assert_eq!(reason(&request(&hops(limits::ROUNDS))), None);
+        assert_eq!(reason(&request(&hops(limits::ROUNDS + 1))), Some(Reason::LoopDetected));
     }
 
     #[test]

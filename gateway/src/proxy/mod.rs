@@ -156,6 +156,10 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
+        // What follows an upgrade is a conversation, not a body.
+        if context.upgraded {
+            return Ok(());
+        }
         context.body_read += body.as_ref().map_or(0, Bytes::len);
         if context.body_read > limits::BODY {
             return Err(Error::explain(failure::BODY_TOO_LARGE, "the body is too large"));
@@ -202,7 +206,9 @@ impl ProxyHttp for Proxy {
             context.upstream_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         }
         // Interim answers are passed on as they are; only the last one is the response.
-        if !response.status.is_informational() || response.status == 101 {
+        context.upgraded |= response.status == 101;
+        if !response.status.is_informational() || context.upgraded {
+            answer::remove_hop_by_hop(response, context.upgraded);
             answer::finish(response, context);
         }
         Ok(())
@@ -215,7 +221,9 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         context: &mut Context,
     ) -> Result<Option<Duration>> {
-        context.filter_response_body(body, end_of_stream);
+        if !context.upgraded {
+            context.filter_response_body(body, end_of_stream);
+        }
         Ok(None)
     }
 

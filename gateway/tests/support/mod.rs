@@ -239,7 +239,10 @@ async fn answer(mut stream: TcpStream, last: Arc<Mutex<String>>, count: Arc<Atom
             return;
         }
         if stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: echo\r\n\r\nok")
+            .write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: echo\r\nConnection: keep-alive, x-hop\r\n\
+                  X-Hop: 1\r\nKeep-Alive: timeout=5\r\n\r\nok",
+            )
             .await
             .is_err()
         {

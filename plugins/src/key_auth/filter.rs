@@ -68,7 +68,7 @@ impl KeyFilter {
         }
         if self.config.bearer {
             for value in request.headers.get_all(AUTHORIZATION) {
-                if let Some(token) = value.to_str().ok().and_then(bearer) {
+                if let Some(token) = bearer(&String::from_utf8_lossy(value.as_bytes())) {
                     presented = presented.add(token);
                 }
             }
@@ -185,7 +185,7 @@ impl Filter for KeyFilter {
 
 /// Removes bearer tokens and leaves other credentials, which are for the service.
 fn hide_bearer(request: &mut RequestHeader) {
-    let is_bearer = |value: &HeaderValue| value.to_str().ok().and_then(bearer).is_some();
+    let is_bearer = |value: &HeaderValue| bearer(&String::from_utf8_lossy(value.as_bytes())).is_some();
     let values = request.headers.get_all(AUTHORIZATION);
     if !values.iter().any(is_bearer) {
         return;

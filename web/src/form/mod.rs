@@ -26,7 +26,7 @@ use reader::{Meaning, Node, Reader, path_of, without_nulls};
 
 /// The largest form; an OpenAPI document fits.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
-const MAX_FIELDS: usize = 5_000;
+const MAX_FIELDS: usize = 1_000;
 
 /// A form that was sent, proven to come from a page of ours.
 #[derive(Debug, Clone, Default)]
