@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::change::ChangeRecord;
+use crate::change::{ChangeRecord, subject};
 use crate::error::Result;
 use crate::list::{ListQuery, Page};
 use crate::{Control, authorize};
@@ -85,10 +85,10 @@ pub(crate) async fn record_change(
     revision: i64,
     records: &[ChangeRecord],
 ) -> Result<()> {
-    let Some(first) = records.first() else { return Ok(()) };
+    let Some(first) = subject(records) else { return Ok(()) };
     let others: Vec<Value> = records
         .iter()
-        .skip(1)
+        .filter(|record| (record.kind, record.id) != (first.kind, first.id))
         .map(|r| json!({"kind": r.kind, "id": r.id, "name": r.name, "verb": r.verb()}))
         .collect();
     let line = Line {

@@ -202,9 +202,19 @@ impl Change {
     }
 }
 
+/// The object that was asked for: others come after it, but go before it when they are deleted with it.
+pub(crate) fn subject(records: &[ChangeRecord]) -> Option<&ChangeRecord> {
+    let last = records.last()?;
+    if last.after.is_none() {
+        Some(last)
+    } else {
+        records.first()
+    }
+}
+
 /// A revision in a few words: `Created route list-orders and 2 more`.
 fn summary(records: &[ChangeRecord]) -> String {
-    let Some(first) = records.first() else {
+    let Some(first) = subject(records) else {
         return "Nothing".to_owned();
     };
     let mut verb = first.verb().to_owned();
@@ -222,6 +232,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_goes_with_an_object_is_not_what_was_deleted() {
+        let gone = |kind, name: &str| ChangeRecord {
+            kind,
+            id: Uuid::from_u128(name.len() as u128),
+            name: name.into(),
+            before: Some(Value::Null),
+            after: None,
+        };
+        let records = [
+            gone(Kind::Plugin, "cors"),
+            gone(Kind::Route, "shop"),
+            gone(Kind::Service, "orders"),
+        ];
+        assert_eq!(summary(&records), "Deleted service orders and 2 more");
+    }
+
+    #[test]
     fn a_summary_names_the_first_object() {
         let record = |name: &str| ChangeRecord {
             kind: Kind::ApiToken,
@@ -230,7 +257,7 @@ mod tests {
             before: None,
             after: Some(Value::Null),
         };
-        assert_eq!(summary(&[record("a")]), "Created api token a");
-        assert_eq!(summary(&[record("a"), record("b")]), "Created api token a and 1 more");
+        assert_eq!(summary(&[record("a")]), "Created API token a");
+        assert_eq!(summary(&[record("a"), record("b")]), "Created API token a and 1 more");
     }
 }

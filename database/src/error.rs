@@ -26,7 +26,7 @@ pub enum Error {
     )]
     NoUser,
     /// Another program has this directory.
-    #[error("another program runs a database in {0}: stop that one, or choose another data directory")]
+    #[error("another program runs the database in {0}, such as a Gatehouse: stop it first")]
     InUse(PathBuf),
     /// The directory cannot be used by the user who runs the program.
     #[error("{directory} belongs to the user with the id {owner}: start as that user or as root")]

@@ -316,9 +316,11 @@ async fn a_conversation_is_no_body_and_has_no_end_by_size() {
     let request = b"GET /ws/echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request).await.expect("written");
-    let mut head = [0; 12];
-    stream.read_exact(&mut head).await.expect("an answer");
-    assert_eq!(&head, b"HTTP/1.1 101");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("an answer"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     let (mut reader, mut writer) = stream.into_split();
     let sent = 12 * 1024 * 1024;
     let writing = tokio::spawn(async move { writer.write_all(&vec![b'x'; sent]).await.map(|()| writer) });
@@ -327,7 +329,7 @@ async fn a_conversation_is_no_body_and_has_no_end_by_size() {
         let read = timeout(Duration::from_secs(10), reader.read(&mut piece)).await;
         let read = read.expect("in time").expect("an echo");
         assert!(read > 0, "closed after {echoed} bytes");
-        echoed += piece[..read].iter().filter(|byte| **byte == b'x').count();
+        echoed += read;
     }
     drop(writing.await.expect("no panic").expect("written"));
     gateway.stop().await;

@@ -80,7 +80,11 @@ kinds! {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.as_str().replace('_', " "))
+        match self {
+            Self::Api => f.write_str("API"),
+            Self::ApiToken => f.write_str("API token"),
+            other => f.write_str(&other.as_str().replace('_', " ")),
+        }
     }
 }
 

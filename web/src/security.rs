@@ -29,9 +29,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Middleware around all pages: refuses writes that another site sends, and adds the headers.
 pub async fn guard<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, Error> {
+    // Pages are routed by GET. The server leaves the body out of its answer to HEAD by itself.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let mut response = if is_write(request.method()) && !same_origin(request.request()) {
         let (request, _) = request.into_parts();
         let refusal = actix_web::ResponseError::error_response(&PageError::ForeignOrigin);

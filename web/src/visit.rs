@@ -24,7 +24,7 @@ use model::{Code, Errors};
 use crate::error::{PageError, PageResult};
 use crate::page::{AuthPage, Flash};
 use crate::session::{Cookies, same_token, visit_token};
-use crate::urls;
+use crate::{text, urls};
 
 /// What to say when two people change one object at once. The form then carries the new version.
 const STALE: &str = "somebody else changed this while the form was open. What you typed is still here: look at what it \
@@ -313,14 +313,20 @@ impl Visit {
         let live = all.iter().filter(|gateway| gateway.live).count();
         Ok(match live {
             0 => format!("as revision {revision}; no gateway is running"),
-            1 if behind == 0 => "and live".to_owned(),
-            _ if behind == 0 => format!("and live on all {live} nodes"),
+            _ if behind == 0 => format!(
+                "on {live} of {}",
+                text::plural(gateways_of(live), "gateway", "gateways")
+            ),
             _ => format!(
-                "as revision {revision}, live on {} of {live} nodes so far",
+                "as revision {revision}, on {} of {live} gateways so far",
                 live.saturating_sub(behind)
             ),
         })
     }
+}
+
+fn gateways_of(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn leave(location: &str, cookies: &[Cookie<'static>]) -> HttpResponse {

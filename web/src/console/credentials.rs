@@ -60,7 +60,7 @@ struct IssuedPage {
     page: ConsolePage,
     secret: String,
     back: String,
-    call: String,
+    header: String,
     behind: i64,
 }
 
@@ -83,9 +83,7 @@ async fn list(console: Console, query: Query) -> PageResult {
     )
     .await?;
     let consumer = references::shown(&console, Kind::Consumer, query.get("consumer")).await?;
-    let listing = Listing::new(found, &asked, query, urls::console::KEYS)
-        .chip("Consumer", "consumer", consumer)
-        .chip("State", "status", None);
+    let listing = Listing::new(found, &asked, query, urls::console::KEYS).chip("Consumer", "consumer", consumer);
     let page = console.page(Area::Keys.title(), Area::Keys).await?;
     console.html(&ListPage {
         page,
@@ -156,19 +154,19 @@ async fn issue(console: Console, id: web::Path<String>, form: Form) -> PageResul
 
 async fn issued(console: &Console, written: &Written<Issued>) -> PageResult {
     let Issued { credential, secret } = &written.value;
-    let (page, _, back) = page_of(console, "Your new key", credential.consumer.0).await?;
     let behind = match written.revision {
         Some(revision) => gateways::wait(console.control(), revision, WaitFor::All, PATIENCE)
             .await?
             .len(),
         None => 0,
     };
-    let proxy = &console.control().settings().proxy_url;
+    // After waiting, so that what stands around the page knows of the key too.
+    let (page, _, back) = page_of(console, "Your new key", credential.consumer.0).await?;
     console.html(&IssuedPage {
         page,
         secret: secret.expose().to_owned(),
         back,
-        call: format!("curl -i -H 'X-API-Key: {}' {proxy}/", secret.expose()),
+        header: format!("X-API-Key: {}", secret.expose()),
         behind: i64::try_from(behind).unwrap_or(i64::MAX),
     })
 }

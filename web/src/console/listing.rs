@@ -55,7 +55,7 @@ impl<T> Listing<T> {
 
     /// Whether there is nothing at all, rather than nothing that was asked for.
     pub(super) fn is_untouched(&self) -> bool {
-        self.rows.is_empty() && self.q.is_empty() && self.chips.is_empty() && self.pager.first.is_none()
+        self.rows.is_empty() && self.query.kept(&["sort", "limit"]).is_empty()
     }
 
     /// What a search keeps: the filters and the order.

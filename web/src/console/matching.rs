@@ -52,7 +52,7 @@ pub(super) fn header(name: &str, values: &[impl fmt::Display]) -> String {
 }
 
 /// A `curl` line that this route takes, as far as its patterns give an example.
-pub(super) fn call(route: &RouteSpec, proxy_url: &str) -> String {
+pub(super) fn call(route: &RouteSpec, proxy_url: &str, with_key: bool) -> String {
     let mut parts = vec!["curl -i".to_owned()];
     let takes_get = route.methods.is_empty() || route.methods.iter().any(|method| method == "GET");
     parts.extend(
@@ -69,6 +69,9 @@ pub(super) fn call(route: &RouteSpec, proxy_url: &str) -> String {
         if let Some(HeaderPattern::Exact(value)) = values.first() {
             parts.push(format!("-H '{name}: {}'", value.replace('\'', "'\\''")));
         }
+    }
+    if with_key {
+        parts.push("-H 'X-API-Key: YOUR_KEY'".to_owned());
     }
     let path = route.paths.first().and_then(example).unwrap_or_else(|| "/".to_owned());
     parts.push(format!("'{proxy_url}{path}'"));

@@ -7,6 +7,7 @@ use control::usage::{TopBy, UsageFilter};
 use model::clock::Timestamp;
 use model::route::RouteSpec;
 use model::{Kind, Stored};
+use plugins::REGISTRY;
 use serde_json::{Value, json};
 
 use super::history::{self, Recent};
@@ -129,10 +130,24 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
         service: service.unwrap_or_default(),
         traffic: traffic::of(&console, filter).await?,
         recent: history::recent(&console, route.id.0).await?,
-        call: matching::call(&route.spec, &console.control().settings().proxy_url),
+        call: matching::call(
+            &route.spec,
+            &console.control().settings().proxy_url,
+            asks_for_key(&console, &route).await?,
+        ),
         route,
         now: console.control().now(),
     })
+}
+
+/// Whether a plugin of the route finds out who calls.
+async fn asks_for_key(console: &Console, route: &Stored<RouteSpec>) -> Result<bool, PageError> {
+    let (id, service) = (Some(route.id), Some(route.spec.service));
+    let chain = control::plugins::chain(console.control(), console.actor(), id, service).await?;
+    let authenticates = |name: &str| REGISTRY.find(name).is_some_and(|plugin| plugin.authenticates);
+    Ok(chain
+        .iter()
+        .any(|link| link.stored.spec.enabled && authenticates(&link.stored.spec.plugin)))
 }
 
 impl ListPage {

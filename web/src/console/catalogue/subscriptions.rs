@@ -31,7 +31,6 @@ async fn list(console: Console, query: Query) -> PageResult {
     let asked = query.list(&["application", "plan", "product", "state"])?;
     let found = subscriptions::list(console.control(), console.actor(), &asked).await?;
     let listing = Listing::new(found, &asked, query, Area::Subscriptions.url())
-        .chip("State", "state", None)
         .chip("Application", "application", None)
         .chip("Plan", "plan", None)
         .chip("Product", "product", None);

@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(
             titles(&[gateway("edge")], &conditions),
             [
-                "Upstream pool has no target",
+                "Upstream pool takes no requests",
                 "2 mails could not be sent",
                 "2 routes are off"
             ]

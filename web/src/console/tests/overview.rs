@@ -101,7 +101,7 @@ async fn what_needs_somebody_is_listed_with_the_way_there() {
     house.sql("update mails set state = 'failed'").await;
     house.get("/console").await.shows(&[
         "No gateway is running",
-        "Upstream pool has no target",
+        "Upstream pool takes no requests",
         "href=\"/console/upstreams/pool\"",
         "Route old is off",
         "1 mail could not be sent",
