@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use model::Kind;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::error::Result;
@@ -21,6 +21,15 @@ pub async fn of(control: &Control, kind: Kind, ids: impl IntoIterator<Item = Uui
     let sql = AssertSqlSafe(format!("select id, name from {table} where id = any($1)"));
     let rows: Vec<(Uuid, String)> = sqlx::query_as(sql).bind(ids).fetch_all(control.pool()).await?;
     Ok(rows.into_iter().collect())
+}
+
+/// What one object is called, unless it is gone.
+pub(crate) async fn one(connection: &mut PgConnection, kind: Kind, id: Uuid) -> Result<Option<String>> {
+    let Some(table) = references::table(kind) else {
+        return Ok(None);
+    };
+    let sql = AssertSqlSafe(format!("select name from {table} where id = $1"));
+    Ok(sqlx::query_scalar(sql).bind(id).fetch_optional(connection).await?)
 }
 
 /// The first `limit` names of `kind` in their order, with whether there are more: what a form offers to choose from.

@@ -5,13 +5,13 @@ use model::actor::{Action, Actor, Resource};
 use model::id::{RouteId, ServiceId};
 use model::plugin::{PluginDraft, PluginSpec, Scope};
 use model::validation::unknown_word;
-use model::{Code, Errors, Kind, Stored};
+use model::{Code, Errors, Kind, Noun as _, Stored};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::error::Result;
 use crate::store::{Filter, Row, Table};
-use crate::{Control, authorize, references};
+use crate::{Control, authorize, names, references};
 
 impl Table for PluginSpec {
     const TABLE: &'static str = "plugins";
@@ -38,6 +38,18 @@ impl Table for PluginSpec {
             references::resolve(connection, kind, path, reference, errors).await?;
         }
         Ok(())
+    }
+
+    async fn history_name(connection: &mut PgConnection, spec: &Self) -> Result<String> {
+        let (kind, id) = match spec.scope() {
+            Scope::Global => return Ok(spec.name()),
+            Scope::Service(id) => (Kind::Service, id.0),
+            Scope::Route(id) => (Kind::Route, id.0),
+            Scope::Consumer(id) => (Kind::Consumer, id.0),
+            Scope::ConsumerGroup(id) => (Kind::ConsumerGroup, id.0),
+        };
+        let name = names::one(connection, kind, id).await?;
+        Ok(name.map_or_else(|| spec.name(), |name| format!("{} on {kind} {name}", spec.plugin)))
     }
 
     async fn check(

@@ -58,6 +58,12 @@ pub trait Table: Noun {
         async { Ok(Vec::new()) }
     }
 
+    /// What people read of it in the history; its name, unless that says little.
+    fn history_name(_connection: &mut PgConnection, spec: &Self) -> impl Future<Output = Result<String>> {
+        let name = spec.name();
+        async { Ok(name) }
+    }
+
     /// Tells gateways about the object; `None` when it is gone.
     fn publish(change: &mut Change, id: Uuid, spec: Option<&Self>) -> impl Future<Output = Result<()>> {
         let body = spec.map(to_json);
@@ -427,7 +433,7 @@ async fn note<S: Table>(change: &mut Change, before: Option<&Stored<S>>, after: 
     let record = ChangeRecord {
         kind: S::KIND,
         id,
-        name: subject.spec.name(),
+        name: S::history_name(change.connection(), &subject.spec).await?,
         before: state(before)?,
         after: state(after)?,
     };

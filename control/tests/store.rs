@@ -290,6 +290,19 @@ async fn a_plugin_is_checked_by_its_own_rules_and_completed() {
 }
 
 #[tokio::test]
+async fn the_history_names_what_a_plugin_is_on() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    create::<ServiceSpec>(&house, &admin, service("orders"))
+        .await
+        .expect("made");
+    let plugin = json!({"plugin": "key-auth", "service": "orders"});
+    create::<PluginSpec>(&house, &admin, plugin).await.expect("made");
+    let revision = revisions::get(&house.control, &admin, 2).await.expect("revision 2");
+    assert_eq!(revision.changes[0].name, "key-auth on service orders");
+}
+
+#[tokio::test]
 async fn targets_belong_to_their_upstream() {
     let house = House::new().await;
     let admin = house.admin().await;

@@ -78,6 +78,32 @@ async fn a_series_has_every_point_and_a_summary_every_request() {
 }
 
 #[tokio::test]
+async fn the_points_of_the_last_hours_add_up_to_their_sum() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    house.advance(std::time::Duration::from_millis(7 * 60_000 + 300));
+    let now = house.control.now();
+    for minutes in [0, 90, 1_425, 1_439, 1_441, 1_500] {
+        count(
+            &house,
+            now - Duration::minutes(minutes) - Duration::milliseconds(300),
+            1,
+            200,
+            1,
+        )
+        .await;
+    }
+    let span = Span::last(now, Duration::hours(24));
+    let points = usage::series(&house.control, &admin, span, UsageFilter::default())
+        .await
+        .expect("a series");
+    let summary = usage::summary(&house.control, &admin, span, UsageFilter::default())
+        .await
+        .expect("a summary");
+    assert_eq!(points.iter().map(|point| point.requests).sum::<i64>(), summary.requests);
+}
+
+#[tokio::test]
 async fn developers_see_only_what_their_applications_did() {
     let house = House::new().await;
     let developer = house.developer("dora@example.com").await;
