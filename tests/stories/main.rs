@@ -1,24 +1,28 @@
 //! Stories: the real program, a real Postgres and a real service, through public ports only.
 //!
-//! Each story has a Gatehouse of its own ([`stack`]) and talks to it as people and programs do ([`clients`]). Nothing
-//! here sleeps for luck: a change is waited for by `Prefer: wait`, everything else by [`eventually`].
+//! Each story has a Gatehouse of its own ([`stack`]) and talks to it as people and programs do ([`clients`], [`browser`]).
+//! Nothing here sleeps for luck: a change is waited for by `Prefer: wait`, everything else by [`eventually`].
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "what a failed test shows goes there")]
 
+mod browser;
 mod clients;
 mod program;
 mod stack;
 mod upstream;
 
 mod automation;
+mod console;
 mod containers;
 mod demo;
 mod developer;
 mod input;
 mod live;
 mod outage;
+mod pages;
 mod plugins;
+mod portal;
 mod readme;
 mod refusals;
 mod restart;
