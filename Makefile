@@ -5,7 +5,7 @@ export SQLX_OFFLINE ?= true
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test fmt lint assets sqlx-data release
+.PHONY: help run dev test fmt lint screenshots assets sqlx-data release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ fmt: ## Format the code
 lint: ## Check format and lints as CI does
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+screenshots: ## Take the pictures of the documents from the running product
+	@scripts/bootstrap test
+	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/screenshots
 
 assets: ## Build what the web pages send to browsers
 	cd web && npm ci && npm run build

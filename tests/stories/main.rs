@@ -21,6 +21,7 @@ mod input;
 mod live;
 mod outage;
 mod pages;
+mod pictures;
 mod plugins;
 mod portal;
 mod readme;

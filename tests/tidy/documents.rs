@@ -17,7 +17,7 @@ fn every_link_to_a_file_or_a_heading_resolves() {
     report("Dead links", &findings);
 }
 
-/// The targets of `[text](target)` and `src="target"` outside of code.
+/// The targets of `[text](target)`, `src="target"` and `srcset="target"` outside of code.
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     let mut code = false;
@@ -33,6 +33,7 @@ fn links(text: &str) -> Vec<String> {
             links.extend(between(part, "](", ')'));
         }
         links.extend(between(line, "src=\"", '"'));
+        links.extend(between(line, "srcset=\"", '"'));
     }
     links
 }
@@ -85,8 +86,8 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_in_code_are_no_links() {
-    let text = "[a](one.md) `[b](two.md)` ![c](three.png)\n```\n[d](four.md)\n```\n<img src=\"five.png\">";
-    assert_eq!(links(text), ["one.md", "three.png", "five.png"]);
+    let text = "[a](one.md) `[b](two.md)` ![c](three.png)\n```\n[d](four.md)\n```\n<img src=\"five.png\">\n<source srcset=\"six.png\">";
+    assert_eq!(links(text), ["one.md", "three.png", "five.png", "six.png"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use thirtyfour::{By, Key, TypingData, WebDriver, WebElement};
 use tokio::time::Instant;
 
 use crate::{SOON, eventually};
-use check::Look;
+pub(crate) use check::Look;
 use driver::Driver;
 
 /// Texts of elements that somebody can press.
@@ -62,6 +62,19 @@ impl Browser {
             .goto(url.as_str())
             .await
             .unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// What is shown, as PNG, once it has come to rest.
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        let settle = "
+            const done = arguments[0];
+            document.fonts.ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())));
+        ";
+        self.session
+            .execute_async(settle, vec![])
+            .await
+            .expect("a page at rest");
+        self.session.screenshot_as_png().await.expect("a picture")
     }
 
     /// Where it is, below the site.
