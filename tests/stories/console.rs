@@ -102,7 +102,7 @@ async fn make_a_service_and_a_route(office: &Office) {
     browser.check().await;
     browser.fill("URL", &office.echo.url()).await;
     browser.press("Save service").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
 
     browser.open("/console").await;
     browser.press_in("//main", "New route").await;
@@ -111,7 +111,7 @@ async fn make_a_service_and_a_route(office: &Office) {
     browser.fill("Paths", "/echo").await;
     browser.check().await;
     browser.press("Save route").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
     assert_eq!(office.status("").await, 200);
 }
 
@@ -123,7 +123,7 @@ async fn ask_for_keys(office: &Office) {
     browser.sees("New on").await;
     browser.check().await;
     browser.press("Save plugin").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
     assert_eq!(office.status("").await, 401);
 }
 
@@ -159,7 +159,7 @@ async fn limit(office: &Office, key: &str) {
     browser.check().await;
     browser.fill("Requests", "2").await;
     browser.press("Save plugin").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(office.status(key).await);
@@ -186,7 +186,7 @@ async fn mend_a_mistake(office: &Office) {
     browser.sees("Not saved yet: this is what saving does.").await;
     browser.check().await;
     browser.press("Save route").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
 }
 
 async fn look_back(office: &Office) {

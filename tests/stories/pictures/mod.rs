@@ -62,7 +62,7 @@ async fn console(browser: &Browser) {
     browser.fill("Requests", "600").await;
     photograph(browser, "plugin", "Window").await;
     browser.press("Save plugin").await;
-    browser.sees("and live").await;
+    browser.sees("on 1 of 1 gateway").await;
     browser.open("/console/routes/create-charge/plugins").await;
     photograph(browser, "route", "Request transform").await;
     browser.open("/console/revisions").await;

@@ -141,7 +141,7 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
 }
 
 /// Whether a plugin of the route finds out who calls.
-async fn asks_for_key(console: &Console, route: &Stored<RouteSpec>) -> Result<bool, PageError> {
+pub(super) async fn asks_for_key(console: &Console, route: &Stored<RouteSpec>) -> Result<bool, PageError> {
     let (id, service) = (Some(route.id), Some(route.spec.service));
     let chain = control::plugins::chain(console.control(), console.actor(), id, service).await?;
     let authenticates = |name: &str| REGISTRY.find(name).is_some_and(|plugin| plugin.authenticates);

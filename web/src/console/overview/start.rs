@@ -7,6 +7,7 @@ use model::actor::Resource;
 use model::route::{PathPattern, RouteSpec};
 
 use crate::console::matching;
+use crate::console::routes::asks_for_key;
 use crate::{Console, PageError, urls};
 
 /// Routes that are looked at for one that is easy to call.
@@ -39,11 +40,13 @@ impl Start {
         let query = ListQuery::first(LOOKED_AT);
         let routes = list::<RouteSpec>(console.control(), console.actor(), &query).await?;
         let route = routes.items.iter().find(|route| is_callable(&route.spec));
+        let call = match route {
+            Some(route) => matching::call(&route.spec, proxy, asks_for_key(console, route).await?),
+            None => String::new(),
+        };
         Ok(Self {
             steps: steps(console, counts),
-            call: route
-                .map(|route| matching::call(&route.spec, proxy))
-                .unwrap_or_default(),
+            call,
             proxy: proxy.clone(),
         })
     }
