@@ -168,7 +168,7 @@ pub(crate) fn component(kind: Kind) -> String {
 
 /// `a` or `an`.
 pub(crate) fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) && !word.starts_with("us") {
+    if word.to_lowercase().starts_with(['a', 'e', 'i', 'o', 'u']) && !word.starts_with("us") {
         "an"
     } else {
         "a"

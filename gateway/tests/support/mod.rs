@@ -199,6 +199,7 @@ impl Upstream {
 }
 
 async fn answer(mut stream: TcpStream, last: Arc<Mutex<String>>, count: Arc<AtomicUsize>) {
+    stream.set_nodelay(true).expect("an option");
     let mut buffer = Vec::new();
     let mut piece = [0; 4096];
     loop {
