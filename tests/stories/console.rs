@@ -79,6 +79,10 @@ async fn set_up(office: &Office) {
     browser.fill("E-mail address", "nobody").await;
     browser.fill("Password", PASSWORD).await;
     browser.press("Make the account").await;
+    assert!(
+        browser.complaint("E-mail address").await.contains('@'),
+        "what an address has"
+    );
     assert_eq!(browser.value("E-mail address").await, "nobody");
     browser.check().await;
     browser.fill("E-mail address", ADMIN).await;

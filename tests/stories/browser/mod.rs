@@ -217,21 +217,24 @@ impl Browser {
 
     /// What stands in the field with this label.
     pub(crate) async fn value(&self, label: &str) -> String {
-        let value = self.field(label).await.prop("value").await;
-        value.expect("a field").unwrap_or_default()
+        eventually(&format!("the value of {label}"), async || {
+            self.field(label).await.prop("value").await.ok()
+        })
+        .await
+        .unwrap_or_default()
     }
 
-    /// What is said against the field with this label.
+    /// Waits until something is said against the field with this label, and returns it.
     pub(crate) async fn complaint(&self, label: &str) -> String {
-        let field = self.field(label).await;
-        let told = field.attr("aria-describedby").await.expect("a field");
-        let told = told.unwrap_or_default();
-        let id = told.split(' ').next().unwrap_or_default().to_owned();
-        self.find(&format!("//*[@id=\"{id}\"]"))
-            .await
-            .text()
-            .await
-            .expect("a text")
+        eventually(&format!("a complaint about {label}"), async || {
+            let field = self.field(label).await;
+            let wrong = field.attr("aria-invalid").await.ok()?;
+            let told = field.attr("aria-describedby").await.ok()??;
+            let id = told.split(' ').next().unwrap_or_default();
+            let text = self.session.find(By::Id(id)).await.ok()?.text().await.ok()?;
+            wrong.is_some().then_some(text)
+        })
+        .await
     }
 
     /// Takes the option whose label begins so: of radio buttons, checkboxes and switches.
@@ -242,14 +245,21 @@ impl Browser {
 
     /// Takes an option of the list with this label.
     pub(crate) async fn select(&self, label: &str, option: &str) {
-        let list = self.field(label).await;
-        let option = list.find(By::XPath(format!("./option[normalize-space(.)=\"{option}\"]")));
-        option.await.expect("an option").click().await.expect("a choice");
+        let xpath = format!("./option[normalize-space(.)=\"{option}\"]");
+        eventually(&format!("`{option}` of {label}"), async || {
+            let list = self.field(label).await;
+            let option = list.find(By::XPath(xpath.as_str())).await.ok()?;
+            option.click().await.ok()
+        })
+        .await;
     }
 
     /// The text of the element with this id.
     pub(crate) async fn text_of(&self, id: &str) -> String {
-        let element = self.find(&format!("//*[@id=\"{id}\"]")).await;
-        element.text().await.expect("a text")
+        eventually(&format!("the text of #{id}"), async || {
+            let element = self.find(&format!("//*[@id=\"{id}\"]")).await;
+            element.text().await.ok()
+        })
+        .await
     }
 }
