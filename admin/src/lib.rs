@@ -1,6 +1,6 @@
 //! The REST API of Gatehouse: JSON for automation, its OpenAPI document, and the pages that explain it.
 //!
-//! One table of operations, under [`api`], drives routing, rights, checks of parameters and bodies, and the
+//! One table of operations, under `api`, drives routing, rights, checks of parameters and bodies, and the
 //! document, so that an operation which is not documented cannot exist. Everything they do is in `control`.
 
 mod api;

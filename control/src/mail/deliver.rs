@@ -47,7 +47,7 @@ pub async fn run(control: Control, transport: Transport, shutdown: impl Future<O
     }
 }
 
-/// Sends the mails that are due, at most [`BATCH`]; says how many there were.
+/// Sends the mails that are due, at most `BATCH`; says how many there were.
 pub async fn round(control: &Control, transport: &Transport) -> Result<usize> {
     for count in 0..BATCH {
         let Some((mail, html)) = claim(control).await? else {
