@@ -1,15 +1,23 @@
 //! The whole program: starts the faces that a deployment has, keeps them running, stops them in order.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Result;
+use control::Control;
 use control::accounts::setup;
+use tokio::time::{Instant, sleep};
 
 use crate::control_plane::{People, Prepared};
 use crate::settings::{ControlSettings, DemoSettings, GatewaySettings, StateSettings};
 use crate::storage::Storage;
 use crate::tasks::Tasks;
 use crate::{data_plane, demo, secret, signals, terminal};
+
+/// How long the gateway may take to serve the demo before the program says that it runs.
+const CATCH_UP: Duration = Duration::from_secs(10);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What shall run.
 pub(crate) struct Program {
@@ -105,10 +113,23 @@ impl Program {
         if let (Some(_), Some(people)) = (&self.demo, people)
             && let Some(key) = demo::key(&people.control, &self.state.data_dir).await?
         {
+            if let Some(gateway) = gateway {
+                catch_up(&people.control, gateway).await?;
+            }
             let url = format!("{}/shop/orders", people.control.settings().proxy_url);
             terminal::paste("Try it", &format!("curl -H 'X-API-Key: {key}' {url}"));
         }
         terminal::say("");
         Ok(())
     }
+}
+
+/// Waits until the gateway serves what is configured, so that a line which is pasted at once works.
+async fn catch_up(control: &Control, gateway: &gateway::Running) -> Result<()> {
+    let newest = control::revisions::head(control).await?;
+    let deadline = Instant::now() + CATCH_UP;
+    while gateway.revision().is_none_or(|revision| revision < newest) && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+    Ok(())
 }
