@@ -61,6 +61,19 @@ pub(crate) mod limits {
     pub(crate) const READ: Duration = Duration::from_secs(10);
     /// How long an idle client connection is kept, in seconds.
     pub(crate) const KEEP_ALIVE: u64 = 75;
+    /// Between two writes of a response.
+    pub(crate) const WRITE: Duration = Duration::from_secs(30);
+    /// How long an idle connection may still bring a request while the gateway stops.
+    pub(crate) const LAST_CALL: Duration = Duration::from_millis(500);
+    /// Bytes of all headers of an HTTP/2 request, as HTTP/2 counts them: 32 more for each.
+    pub(crate) const HEADER_LIST: u32 = 36 * 1024;
+    /// Requests on one connection of HTTP/1.1.
+    pub(crate) const REQUESTS: u32 = 10_000;
+    /// Streams of one HTTP/2 connection at once.
+    pub(crate) const STREAMS: u32 = 100;
+    /// Bytes of a request body that an HTTP/2 client may send ahead, on a stream and on a connection.
+    pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
+    pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
     /// Gateways that a request may come through before it counts as going round.
     pub(crate) const ROUNDS: usize = 5;
     /// How long a new connection may be silent.

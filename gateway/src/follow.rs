@@ -7,6 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use model::Kind;
 use model::snapshot::Entry;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::runtime::{Builder, Problem, Runtime};
@@ -18,6 +19,8 @@ use crate::telemetry::Telemetry;
 pub(crate) struct Follower {
     builder: Builder,
     current: Arc<ArcSwapOption<Runtime>>,
+    /// Tells conversations that last that there is another snapshot.
+    changed: watch::Sender<Option<i64>>,
     telemetry: Arc<Telemetry>,
     copy: Option<Copy>,
     /// Every row as it was last read, for the copy.
@@ -29,12 +32,14 @@ impl Follower {
     pub(crate) fn new(
         builder: Builder,
         current: Arc<ArcSwapOption<Runtime>>,
+        changed: watch::Sender<Option<i64>>,
         telemetry: Arc<Telemetry>,
         copy: Option<Copy>,
     ) -> Self {
         Self {
             builder,
             current,
+            changed,
             telemetry,
             copy,
             rows: BTreeMap::new(),
@@ -57,6 +62,7 @@ impl Follower {
         let began = Instant::now();
         let runtime = self.builder.apply(revision, &entries);
         self.current.store(Some(runtime));
+        self.changed.send_replace(Some(revision));
         self.revision = Some(revision);
         let problems = self.builder.problems();
         self.telemetry.applied(revision, problems.len(), began.elapsed());

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use pingora::apps::http_app::HttpServer;
-use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp};
-use pingora::proxy::http_proxy;
-use pingora::server::configuration::ServerConf;
+use pingora::apps::{HttpServerOptions, ServerApp};
 use plugins::counters::Counters;
 use plugins::{REGISTRY, Services};
 use tokio::net::TcpListener;
@@ -18,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, Instance, Source};
+use crate::config::{Config, Instance, Source, limits};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
@@ -30,12 +28,13 @@ use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
 use crate::upstream::Resolver;
+use crate::upstream::client::Client;
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
 const LOOK: Duration = Duration::from_millis(10);
-/// Idle connections to services that are kept, in all.
-const UPSTREAM_POOL: usize = 1_024;
+/// How often connections to services are looked through for those that waited too long.
+const SWEEP: Duration = Duration::from_secs(5);
 /// What a stopping source may take to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
@@ -49,7 +48,6 @@ pub struct Running {
     proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
-    apps: [Arc<dyn Quiet>; 2],
     accepting: watch::Sender<bool>,
     following: watch::Sender<bool>,
     source: Option<JoinHandle<()>>,
@@ -72,19 +70,8 @@ struct Shared {
     telemetry: Arc<Telemetry>,
     counters: Arc<Counters>,
     draining: Arc<AtomicBool>,
-}
-
-/// An application that can be told to close its idle connections.
-#[async_trait::async_trait]
-trait Quiet: Send + Sync {
-    async fn close_idle(&self);
-}
-
-#[async_trait::async_trait]
-impl Quiet for pingora::proxy::HttpProxy<Proxy> {
-    async fn close_idle(&self) {
-        self.http_cleanup().await;
-    }
+    client: Arc<Client>,
+    changed: watch::Sender<Option<i64>>,
 }
 
 impl Gateway {
@@ -130,6 +117,7 @@ impl Gateway {
             &shared,
             stop_following.clone(),
         )?;
+        tokio::spawn(sweep(shared.client.clone()));
         let source = start_source(&config, &shared, instance, usage, stop_following)?;
         drop(entered);
         let drain = config.drain;
@@ -138,7 +126,6 @@ impl Gateway {
             proxies,
             status,
             shared,
-            apps: [apps.http1, apps.http2],
             accepting,
             following,
             source,
@@ -167,9 +154,6 @@ impl Running {
     pub async fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
         let _ = self.accepting.send(true);
-        for app in &self.apps {
-            app.close_idle().await;
-        }
         let deadline = Instant::now() + self.drain;
         while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
             sleep(LOOK).await;
@@ -225,26 +209,29 @@ impl Shared {
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> pingora::proxy::HttpProxy<Proxy> {
-    let conf = ServerConf {
-        upstream_keepalive_pool_size: UPSTREAM_POOL,
-        max_retries: 6,
-        threads: config.threads.unwrap_or(1),
-        ..ServerConf::default()
-    };
-    let proxy = Proxy {
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> Proxy {
+    let mut options = HttpServerOptions::default();
+    options.h2c = http2;
+    options.h2_idle_timeout = Some(Duration::from_secs(limits::KEEP_ALIVE));
+    options.keepalive_request_limit = Some(limits::REQUESTS);
+    Proxy {
         current: shared.current.clone(),
+        changed: shared.changed.subscribe(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: config.clock.clone(),
         resolver: Resolver::default(),
+        client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
-    };
-    let mut app = http_proxy(&Arc::new(conf), proxy);
-    let mut options = HttpServerOptions::default();
-    options.h2c = http2;
-    app.server_options = Some(options);
-    app
+        options,
+    }
+}
+
+async fn sweep(client: Arc<Client>) {
+    loop {
+        sleep(SWEEP).await;
+        client.sweep();
+    }
 }
 
 fn serve<A: ServerApp + Send + Sync + 'static>(
@@ -280,7 +267,15 @@ fn start_source(
         counters: shared.counters.clone(),
     };
     let builder = Builder::new(&config.secret, &REGISTRY, services.clone());
-    let follower = |copy| Follower::new(builder, shared.current.clone(), shared.telemetry.clone(), copy);
+    let follower = |copy| {
+        Follower::new(
+            builder,
+            shared.current.clone(),
+            shared.changed.clone(),
+            shared.telemetry.clone(),
+            copy,
+        )
+    };
     match &config.source {
         Source::File(path) => {
             let (revision, entries) = disk::read_file(path)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use model::reason::Reason;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use plugins::{Answer, Exchange, Facts, Flow, Outcome, Refusal};
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ use crate::runtime::{Access, Link, Route, Runtime};
 
 impl Proxy {
     /// Decides about a request; what is returned is the answer that it gets instead of the service's.
-    pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Option<Answer> {
+    pub(super) async fn admit(&self, session: &mut ServerSession, context: &mut Context) -> Option<Answer> {
         let peer = session
             .client_addr()
             .and_then(|address| address.as_inet())

@@ -42,6 +42,19 @@ pub(super) fn compose(answer: Answer, request: &RequestHeader, context: &mut Con
     (response, body)
 }
 
+/// Header and body of a refusal of what could not be read as a request.
+pub(super) fn of_refusal(refusal: &Refusal) -> (ResponseHeader, Bytes) {
+    let body = Form::Json.body(refusal, "");
+    let mut response = header(refusal.reason.status());
+    append(
+        &mut response,
+        CONTENT_TYPE,
+        HeaderValue::from_static(Form::Json.content_type()),
+    );
+    let _ = response.insert_header(CONTENT_LENGTH, body.len());
+    (response, body)
+}
+
 /// What every response gets on its way to the client, whoever made it.
 pub(super) fn finish(response: &mut ResponseHeader, context: &mut Context) {
     if let Some(facts) = context.facts.as_mut() {

@@ -35,10 +35,16 @@ pub(crate) struct Context {
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
     pub(super) upstream_us: u64,
+    /// Path and query as the service sees them.
+    pub(super) target: Vec<u8>,
+    /// Whether the response of the service has begun.
+    pub(super) answered: bool,
+    /// Whether a connection that had waited turned out to be closed.
+    pub(super) stale: bool,
+    /// Whether the client went away.
+    pub(super) client_gone: bool,
     /// Whether the connection became one of another protocol, such as a WebSocket.
     pub(super) upgraded: bool,
-    /// Bytes of the body read so far.
-    pub(super) body_read: usize,
     /// Counts it as being in flight until it is dropped.
     pub(super) _in_flight: InFlight,
 }
@@ -66,8 +72,11 @@ impl Context {
             tried: Vec::new(),
             upstream_began: None,
             upstream_us: 0,
+            target: Vec::new(),
+            answered: false,
+            stale: false,
+            client_gone: false,
             upgraded: false,
-            body_read: 0,
             _in_flight: in_flight,
         }
     }

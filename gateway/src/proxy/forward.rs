@@ -1,8 +1,11 @@
 //! What the service sees: the path, the host, and where the request came from.
 
-use http::header::{HOST, VIA};
-use http::{HeaderName, HeaderValue, Uri};
+use std::net::IpAddr;
+
+use http::header::{HOST, UPGRADE, VIA};
+use http::{HeaderName, HeaderValue};
 use model::service::Scheme;
+use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use plugins::{Facts, Identity};
 
@@ -44,9 +47,20 @@ pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
     }
 }
 
-/// Writes what the service sees into the request that is forwarded to it.
-pub(super) fn prepare(request: &mut RequestHeader, facts: &Facts, route: &Route, forward: &Forward, peer: &str) {
-    set_target(request, facts, forward);
+/// Whether the client asks for a WebSocket; other protocols are not upgraded to.
+pub(super) fn wants_websocket(session: &ServerSession) -> bool {
+    let upgrade = session.req_header().headers.get(UPGRADE);
+    session.is_upgrade_req() && upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Writes what the service sees into the request; the path and query that it sees.
+pub(super) fn prepare(
+    request: &mut RequestHeader,
+    facts: &Facts,
+    route: &Route,
+    forward: &Forward,
+    peer: IpAddr,
+) -> Vec<u8> {
     let host = match &forward.authority {
         Some(authority) if route.preserve_host => authority.host.as_str().to_owned() + &port_suffix(authority.port),
         _ => route.service.host.clone(),
@@ -58,28 +72,22 @@ pub(super) fn prepare(request: &mut RequestHeader, facts: &Facts, route: &Route,
     if let Some(identity) = &facts.identity {
         set_identity(request, identity);
     }
-}
-
-fn set_target(request: &mut RequestHeader, facts: &Facts, forward: &Forward) {
-    let target = match &facts.query {
-        Some(query) => format!("{}?{query}", forward.path),
-        None => forward.path.clone(),
-    };
-    match target.parse::<Uri>() {
-        Ok(uri) => request.set_uri(uri),
-        // A query may hold bytes that the URI type does not take; they are passed on as they came.
-        Err(_) => drop(request.set_raw_path(target.as_bytes())),
+    let mut target = forward.path.clone().into_bytes();
+    if let Some(query) = &facts.query {
+        target.push(b'?');
+        target.extend_from_slice(query.as_bytes());
     }
+    target
 }
 
-fn set_origin(request: &mut RequestHeader, facts: &Facts, forward: &Forward, peer: &str) {
+fn set_origin(request: &mut RequestHeader, facts: &Facts, forward: &Forward, peer: IpAddr) {
     let chain = match request
         .headers
         .get(X_FORWARDED_FOR)
         .and_then(|value| value.to_str().ok())
     {
         Some(known) => format!("{known}, {peer}"),
-        None => peer.to_owned(),
+        None => peer.to_string(),
     };
     set(request, X_FORWARDED_FOR, &chain);
     set(request, X_REAL_IP, &facts.client_ip.to_string());

@@ -3,7 +3,7 @@
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, VIA};
 use http::{Method, Version};
 use model::reason::Reason;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use plugins::Refusal;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub(super) fn check(request: &RequestHeader) -> Result<(), Refusal> {
         return Err(refusal(Reason::LoopDetected, detail));
     }
     if declared_length(request).is_some_and(|length| length > limits::BODY) {
-        return Err(body_too_large());
+        return Err(body_too_large(limits::BODY));
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn check_framing(request: &RequestHeader) -> Result<(), Refusal> {
 
 /// Refuses a body with two lengths. Pingora has taken `Content-Length` out of such a request before anybody else sees it,
 /// but for the bytes as they came.
-pub(super) fn check_lengths(session: &Session) -> Result<(), Refusal> {
+pub(super) fn check_lengths(session: &ServerSession) -> Result<(), Refusal> {
     if !session.req_header().headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
@@ -110,10 +110,10 @@ pub(super) fn declared_length(request: &RequestHeader) -> Option<usize> {
     request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-pub(super) fn body_too_large() -> Refusal {
+pub(super) fn body_too_large(limit: usize) -> Refusal {
     refusal(
         Reason::BodyTooLarge,
-        format!("The body may have at most {} bytes.", limits::BODY),
+        format!("The body may have at most {limit} bytes."),
     )
 }
 

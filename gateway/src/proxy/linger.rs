@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use model::reason::Reason;
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 use tokio::time::timeout;
 
 /// How long a client may go on to send what nobody wants.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// Whether the connection ends with this refusal: where its next request begins is not sure, or the client is about to
 /// send a lot.
@@ -19,7 +19,7 @@ pub(super) const fn ends_connection(reason: Reason) -> bool {
 }
 
 /// Reads what the client still sends. A connection that is closed before is reset, and the answer on it lost.
-pub(super) async fn drain(session: &mut Session) {
+pub(super) async fn drain(session: &mut ServerSession) {
     if session.is_upgrade_req() {
         return;
     }

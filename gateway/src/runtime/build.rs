@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::Kind;
@@ -18,6 +18,7 @@ use super::chain::{Chain, Link};
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
+use crate::upstream::client::Version;
 use crate::upstream::{Endpoint, Pool};
 
 /// Something of the configuration that cannot be used; everything else is.
@@ -276,6 +277,8 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         host: format!("{name}{port}"),
         server_name: name.trim_start_matches('[').trim_end_matches(']').to_owned(),
         tls_verify: spec.tls_verify,
+        version: Version::Http1,
+        tls: OnceLock::new(),
         connect_timeout: milliseconds(spec.connect_timeout_ms),
         response_timeout: milliseconds(spec.response_timeout_ms),
         idle_timeout: milliseconds(spec.idle_timeout_ms),

@@ -70,6 +70,21 @@ impl Known {
         Ok(())
     }
 
+    /// A credential by its id, with whose it is.
+    pub fn credential(&self, id: CredentialId) -> Option<KeyMatch> {
+        self.hashes.get(&id).and_then(|hash| self.by_hash(hash))
+    }
+
+    fn by_hash(&self, hash: &KeyHash) -> Option<KeyMatch> {
+        let (id, credential) = self.credentials.get(hash)?.clone();
+        let consumer = self.consumers.get(&credential.consumer)?.clone();
+        Some(KeyMatch {
+            id,
+            credential,
+            consumer,
+        })
+    }
+
     fn hash(&self, key: &KeySecret) -> KeyHash {
         let mut mac = self.keyed.clone();
         mac.update(key.expose().as_bytes());
@@ -79,13 +94,7 @@ impl Known {
 
 impl Directory for Known {
     fn find_key(&self, key: &KeySecret) -> Option<KeyMatch> {
-        let (id, credential) = self.credentials.get(&self.hash(key))?.clone();
-        let consumer = self.consumers.get(&credential.consumer)?.clone();
-        Some(KeyMatch {
-            id,
-            credential,
-            consumer,
-        })
+        self.by_hash(&self.hash(key))
     }
 
     fn find_consumer(&self, name: &str) -> Option<Arc<Consumer>> {

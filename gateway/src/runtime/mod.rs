@@ -12,7 +12,7 @@ mod state;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
@@ -21,6 +21,7 @@ use plugins::Identity;
 
 use crate::router::Router;
 use crate::upstream::Pool;
+use crate::upstream::client::{Failure, Fault, Tls, TlsSettings, Version};
 
 pub use build::{Builder, Problem};
 pub use chain::{Chain, Link};
@@ -43,6 +44,10 @@ pub struct Service {
     pub server_name: String,
     /// Whether it must.
     pub tls_verify: bool,
+    /// Which HTTP is spoken to targets.
+    pub(crate) version: Version,
+    /// How they are spoken to over TLS; made when it is needed first.
+    pub(crate) tls: OnceLock<Result<Tls, String>>,
     /// Time to open a connection.
     pub connect_timeout: Duration,
     /// Time to the response header.
@@ -53,6 +58,28 @@ pub struct Service {
     pub retries: u8,
     /// Its targets.
     pub pool: Arc<Pool>,
+}
+
+impl Service {
+    /// TLS to its targets; none when they are spoken to in the clear.
+    pub(crate) fn tls(&self) -> Result<Option<&Tls>, Fault> {
+        if self.scheme == Scheme::Http {
+            return Ok(None);
+        }
+        let made = self.tls.get_or_init(|| {
+            let settings = TlsSettings {
+                name: &self.server_name,
+                verify: self.tls_verify,
+                protocols: self.version.protocols(),
+                ..TlsSettings::default()
+            };
+            Tls::new(settings).map_err(|problem| problem.to_string())
+        });
+        match made {
+            Ok(tls) => Ok(Some(tls)),
+            Err(problem) => Err(Fault::unsent(Failure::Tls, problem.clone())),
+        }
+    }
 }
 
 /// A route, ready to be followed.

@@ -1,5 +1,6 @@
 //! The targets of a service: which one is next, and where it is.
 
+pub(crate) mod client;
 mod pool;
 mod resolver;
 

@@ -1,0 +1,97 @@
+//! How long things may take on the way to a service and back.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::upstream::client::{Failure, Fault};
+
+/// The times that hold for one attempt.
+#[derive(Debug)]
+pub(super) struct Deadlines {
+    /// By when the response has to begin; set when the request is whole.
+    answer: Option<Instant>,
+    /// Between two movements.
+    idle: Duration,
+    moved: Instant,
+    /// By when everything has to be over.
+    total: Option<Instant>,
+}
+
+impl Deadlines {
+    pub(super) fn new(idle: Duration, total: Option<Instant>, now: Instant) -> Self {
+        Self {
+            answer: None,
+            idle,
+            moved: now,
+            total,
+        }
+    }
+
+    /// The request is whole: now the service has to answer.
+    pub(super) fn asked(&mut self, within: Duration, now: Instant) {
+        self.answer = Some(now + within);
+        self.moved = now;
+    }
+
+    /// The response has begun.
+    pub(super) fn answered(&mut self, now: Instant) {
+        self.answer = None;
+        self.moved = now;
+    }
+
+    /// Something moved.
+    pub(super) fn moved(&mut self, now: Instant) {
+        self.moved = now;
+    }
+
+    /// When to look next.
+    pub(super) fn next(&self) -> Instant {
+        let turn = self.answer.unwrap_or(self.moved + self.idle);
+        self.total.map_or(turn, |total| turn.min(total))
+    }
+
+    /// What is over by now.
+    pub(super) fn missed(&self, now: Instant) -> Option<Fault> {
+        if self.total.is_some_and(|total| total <= now) {
+            return Some(Fault::new(Failure::Timeout, "the time for the whole request is over"));
+        }
+        match self.answer {
+            Some(answer) if answer <= now => Some(Fault::new(Failure::Timeout, "no response in time")),
+            None if self.moved + self.idle <= now => Some(Fault::new(Failure::Timeout, "nothing moved for too long")),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_response_has_its_own_time_that_no_movement_extends() {
+        let now = Instant::now();
+        let mut deadlines = Deadlines::new(60 * SECOND, None, now);
+        assert_eq!(deadlines.next(), now + 60 * SECOND);
+        deadlines.asked(15 * SECOND, now);
+        deadlines.moved(now + 10 * SECOND);
+        assert_eq!(deadlines.next(), now + 15 * SECOND);
+        assert!(deadlines.missed(now + 14 * SECOND).is_none());
+        assert!(deadlines.missed(now + 15 * SECOND).is_some());
+    }
+
+    #[test]
+    fn silence_and_the_whole_time_end_a_response_that_has_begun() {
+        let now = Instant::now();
+        let mut deadlines = Deadlines::new(5 * SECOND, Some(now + 8 * SECOND), now);
+        deadlines.asked(SECOND, now);
+        deadlines.answered(now + SECOND);
+        assert!(deadlines.missed(now + 5 * SECOND).is_none());
+        assert!(deadlines.missed(now + 6 * SECOND).is_some());
+        deadlines.moved(now + 6 * SECOND);
+        assert_eq!(deadlines.next(), now + 8 * SECOND);
+        assert!(deadlines.missed(now + 8 * SECOND).is_some());
+    }
+}

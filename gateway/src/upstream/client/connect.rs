@@ -1,0 +1,306 @@
+//! Connections to targets: those that wait are used again, new ones are made within a deadline.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use h2::client::SendRequest;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::exchange::{Exchange, Head};
+use super::fault::{Failure, Fault};
+use super::idle::Idle;
+use super::tls::Tls;
+use super::transport::Transport;
+use super::{h1, h2 as http2};
+
+/// The most HTTP/2 connections to one target.
+const SHARED: usize = 8;
+/// Bytes that a target may send on a stream, and on a connection, before they are read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+const HEADER_LIST: u32 = 64 * 1024;
+
+/// Which HTTP is spoken to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Version {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, known beforehand.
+    Http2,
+    /// What the TLS handshake agrees on.
+    Negotiated,
+}
+
+impl Version {
+    /// The protocols that a TLS handshake offers, best first.
+    pub(crate) const fn protocols(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http1 => &[b"http/1.1"],
+            Self::Http2 => &[b"h2"],
+            Self::Negotiated => &[b"h2", b"http/1.1"],
+        }
+    }
+}
+
+/// What a connection is made to.
+#[derive(Debug, Clone)]
+pub(crate) struct Dial<'a> {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// TLS, when it is used.
+    pub(crate) tls: Option<&'a Tls>,
+    /// Which HTTP.
+    pub(crate) version: Version,
+    /// How long making it may take.
+    pub(crate) timeout: Duration,
+    /// What is said before anything else; such a connection is for one client only.
+    pub(crate) preamble: Option<Bytes>,
+}
+
+/// What connections must have in common to stand in for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    address: SocketAddr,
+    tls: u128,
+    version: Version,
+}
+
+impl Dial<'_> {
+    fn key(&self) -> Key {
+        Key {
+            address: self.address,
+            tls: self.tls.map_or(0, |tls| tls.identity),
+            version: self.version,
+        }
+    }
+}
+
+/// Makes connections and keeps them.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    idle: Idle,
+    shared: Mutex<HashMap<Key, Arc<Shared>>>,
+    opened: AtomicU64,
+    reused: AtomicU64,
+}
+
+/// The HTTP/2 connections to one target.
+#[derive(Debug, Default)]
+struct Shared {
+    connections: Mutex<Vec<SendRequest<Bytes>>>,
+    /// Held while one is made, so that a burst makes one and not a hundred.
+    making: tokio::sync::Mutex<()>,
+}
+
+/// A connection for one exchange.
+pub(crate) struct Lease {
+    key: Key,
+    kept: bool,
+    connection: Connection,
+}
+
+enum Connection {
+    Http1(h1::Connection),
+    Http2(SendRequest<Bytes>),
+}
+
+impl Lease {
+    /// Begins the exchange.
+    pub(crate) fn start(self, head: &Head<'_>) -> Result<(Exchange, Return), Fault> {
+        let tls = self.key.tls != 0;
+        let exchange = match self.connection {
+            Connection::Http1(connection) => Exchange::Http1(Box::new(connection.start(head))),
+            Connection::Http2(connection) => Exchange::Http2(Box::new(http2::start(connection, head, tls)?)),
+        };
+        Ok((exchange, Return(self.kept.then_some(self.key))))
+    }
+}
+
+/// Where a connection goes after its exchange.
+#[derive(Debug)]
+pub(crate) struct Return(Option<Key>);
+
+impl Client {
+    /// A connection: one that waits, unless `fresh` is wanted, or a new one.
+    pub(crate) async fn lease(&self, dial: &Dial<'_>, fresh: bool) -> Result<Lease, Fault> {
+        let key = dial.key();
+        let kept = dial.preamble.is_none();
+        let lease = |connection| Lease { key, kept, connection };
+        if kept
+            && !fresh
+            && dial.version != Version::Http2
+            && let Some(connection) = self.idle.take(&key)
+        {
+            self.reused.fetch_add(1, Ordering::Relaxed);
+            return Ok(lease(Connection::Http1(connection)));
+        }
+        let deadline = Instant::now() + dial.timeout;
+        if dial.version == Version::Http1 || !kept {
+            return self.connect(dial, deadline).await.map(lease);
+        }
+        self.share(&key, dial, deadline).await.map(lease)
+    }
+
+    /// Keeps the connection of a finished exchange, if it may be used again.
+    pub(crate) fn give_back(&self, exchange: Exchange, to: Return) {
+        if let Some(key) = to.0
+            && let Some(connection) = exchange.into_idle()
+        {
+            self.idle.put(key, connection);
+        }
+    }
+
+    /// Lets go of connections that waited too long; to be called every few seconds.
+    pub(crate) fn sweep(&self) {
+        self.idle.sweep();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|_, shared| {
+            shared.drop_dead();
+            let connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            !connections.is_empty()
+        });
+    }
+
+    /// Connections made, used again, and waiting now.
+    pub(crate) fn counts(&self) -> (u64, u64, usize) {
+        (
+            self.opened.load(Ordering::Relaxed),
+            self.reused.load(Ordering::Relaxed),
+            self.idle.count(),
+        )
+    }
+
+    async fn share(&self, key: &Key, dial: &Dial<'_>, deadline: Instant) -> Result<Connection, Fault> {
+        let shared = self
+            .shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(*key)
+            .or_default()
+            .clone();
+        let late = |_| Fault::unsent(Failure::Connect, "no connection in time");
+        if let Some(connection) = shared.ready() {
+            self.reused.fetch_add(1, Ordering::Relaxed);
+            return Ok(Connection::Http2(connection));
+        }
+        let _making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
+        if let Some(connection) = shared.ready() {
+            self.reused.fetch_add(1, Ordering::Relaxed);
+            return Ok(Connection::Http2(connection));
+        }
+        if let Some(full) = shared.full() {
+            let ready = timeout_at(deadline, full.ready()).await.map_err(late)?;
+            let ready = ready.map_err(|error| Fault::unsent(Failure::Reset, error.to_string()))?;
+            return Ok(Connection::Http2(ready));
+        }
+        let connection = self.connect(dial, deadline).await?;
+        if let Connection::Http2(connection) = &connection {
+            shared.add(connection.clone());
+        }
+        Ok(connection)
+    }
+
+    async fn connect(&self, dial: &Dial<'_>, deadline: Instant) -> Result<Connection, Fault> {
+        let connected = timeout_at(deadline, open(dial)).await;
+        let transport = connected.map_err(|_| Fault::unsent(Failure::Connect, "no connection in time"))??;
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let http2 = match (&transport, dial.version) {
+            (_, Version::Http1) => false,
+            (Transport::Tls(stream), Version::Negotiated) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+            (Transport::Plain(_), Version::Negotiated) => false,
+            (_, Version::Http2) => true,
+        };
+        if !http2 {
+            return Ok(Connection::Http1(h1::Connection::new(transport)));
+        }
+        let shaken = timeout_at(deadline, handshake(transport)).await;
+        shaken
+            .map_err(|_| Fault::unsent(Failure::Connect, "no HTTP/2 in time"))?
+            .map(Connection::Http2)
+    }
+}
+
+impl Shared {
+    /// A connection that takes one more stream at once.
+    fn ready(&self) -> Option<SendRequest<Bytes>> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        connections.retain(|connection| {
+            if found.is_some() {
+                return true;
+            }
+            match connection.clone().ready().now_or_never() {
+                Some(Ok(ready)) => {
+                    found = Some(ready);
+                    true
+                }
+                Some(Err(_)) => false,
+                None => true,
+            }
+        });
+        found
+    }
+
+    /// One to wait for when there may be no more.
+    fn full(&self) -> Option<SendRequest<Bytes>> {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        (connections.len() >= SHARED).then(|| connections[0].clone())
+    }
+
+    fn add(&self, connection: SendRequest<Bytes>) {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+
+    fn drop_dead(&self) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|connection| !matches!(connection.clone().ready().now_or_never(), Some(Err(_))));
+    }
+}
+
+async fn open(dial: &Dial<'_>) -> Result<Transport, Fault> {
+    let unreachable = |error: std::io::Error| Fault::unsent(Failure::Connect, format!("no connection: {error}"));
+    let mut stream = TcpStream::connect(dial.address).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    if let Some(preamble) = &dial.preamble {
+        stream.write_all(preamble).await.map_err(unreachable)?;
+    }
+    let Some(tls) = dial.tls else {
+        return Ok(Transport::Plain(stream));
+    };
+    let connector = TlsConnector::from(tls.config.clone());
+    let stream = connector.connect(tls.name.clone(), stream).await;
+    let stream = stream.map_err(|error| Fault::unsent(Failure::Tls, format!("no TLS: {error}")))?;
+    Ok(Transport::Tls(Box::new(stream)))
+}
+
+async fn handshake(transport: Transport) -> Result<SendRequest<Bytes>, Fault> {
+    let shaken = ::h2::client::Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEADER_LIST)
+        .enable_push(false)
+        .handshake(transport)
+        .await;
+    let (sender, connection) =
+        shaken.map_err(|error| Fault::unsent(Failure::Connect, format!("no HTTP/2: {error}")))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an HTTP/2 connection to a service ended");
+        }
+    });
+    sender
+        .ready()
+        .await
+        .map_err(|error| Fault::unsent(Failure::Connect, format!("no HTTP/2: {error}")))
+}

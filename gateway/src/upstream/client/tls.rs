@@ -1,0 +1,174 @@
+//! How a service proves who it is, and the gateway to it.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sha2::{Digest as _, Sha256};
+
+/// Why connections to a service cannot be made over TLS.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsProblem {
+    /// The name is neither a host name nor an address.
+    #[error("`{0}` is no name that a certificate can prove")]
+    Name(String),
+    /// A certificate or key is not usable.
+    #[error("the certificate or key for the service cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// What a service must prove and what is proved to it.
+#[derive(Debug, Default)]
+pub(crate) struct TlsSettings<'a> {
+    /// The name that its certificate must be for.
+    pub(crate) name: &'a str,
+    /// Whether it must prove anything at all.
+    pub(crate) verify: bool,
+    /// Who may vouch for it; the system's authorities when there are none.
+    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    /// The certificate that the gateway shows, with its key.
+    pub(crate) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    /// The protocols that are offered, best first.
+    pub(crate) protocols: &'a [&'a [u8]],
+}
+
+/// TLS to one service, ready for connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+    /// Differs whenever a connection under other settings must not be used.
+    pub(super) identity: u128,
+}
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
+
+/// The authorities that the system trusts, read once.
+static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    match rustls_native_certs::load_native_certs() {
+        Ok(certificates) => drop(roots.add_parsable_certificates(certificates)),
+        Err(error) => tracing::warn!(%error, "the system's certificate authorities cannot be read"),
+    }
+    if roots.is_empty() {
+        tracing::warn!("the system trusts no certificate authority: services over TLS need `ca_certificates`");
+    }
+    Arc::new(roots)
+});
+
+impl Tls {
+    /// Prepares connections.
+    pub(crate) fn new(settings: TlsSettings<'_>) -> Result<Self, TlsProblem> {
+        let name =
+            ServerName::try_from(settings.name.to_owned()).map_err(|_| TlsProblem::Name(settings.name.to_owned()))?;
+        let identity = identity(&settings);
+        let builder = ClientConfig::builder_with_provider(PROVIDER.clone()).with_safe_default_protocol_versions()?;
+        let builder = if settings.verify {
+            builder.with_root_certificates(authorities(settings.authorities)?)
+        } else {
+            let verifier = Arc::new(Anybody(PROVIDER.clone()));
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        };
+        let mut config = match settings.client {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = settings.protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(Self {
+            config: Arc::new(config),
+            name,
+            identity,
+        })
+    }
+}
+
+fn authorities(given: Vec<CertificateDer<'static>>) -> Result<Arc<RootCertStore>, rustls::Error> {
+    if given.is_empty() {
+        return Ok(SYSTEM.clone());
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in given {
+        roots.add(certificate)?;
+    }
+    Ok(Arc::new(roots))
+}
+
+/// A number that tells settings apart, for connections that wait.
+fn identity(settings: &TlsSettings<'_>) -> u128 {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    add(settings.name.as_bytes());
+    add(&[u8::from(settings.verify)]);
+    for protocol in settings.protocols {
+        add(protocol);
+    }
+    add(b"authorities");
+    for certificate in &settings.authorities {
+        add(certificate);
+    }
+    add(b"client");
+    if let Some((chain, key)) = &settings.client {
+        for certificate in chain {
+            add(certificate);
+        }
+        add(key.secret_der());
+    }
+    let digest = hash.finalize();
+    let mut number = [0; 16];
+    number.copy_from_slice(&digest[..16]);
+    u128::from_be_bytes(number)
+}
+
+/// Believes every certificate: what `tls_verify: false` asks for.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
