@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use control::mail::deliver;
 use control::mail::transport::Transport;
 use control::{Control, Secrets, Settings, jobs};
+use gateway::Sockets;
 use model::clock::SystemClock;
 use sqlx::PgPool;
 use url::Url;
@@ -39,9 +40,9 @@ pub(crate) struct People {
 
 impl<'a> Prepared<'a> {
     /// Listens, and brings the schema to this program's version.
-    pub(crate) async fn new(settings: &'a ControlSettings, storage: &Storage) -> Result<Self> {
+    pub(crate) async fn new(settings: &'a ControlSettings, storage: &Storage, sockets: &Sockets) -> Result<Self> {
         let transport = transport(settings)?;
-        let (admin, portal) = (Face::admin(settings)?, Face::portal(settings)?);
+        let (admin, portal) = (Face::admin(settings, sockets)?, Face::portal(settings, sockets)?);
         let pool = storage.connect().await?;
         storage::migrate(&pool).await?;
         Ok(Self {

@@ -4,27 +4,28 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Config, Source};
+use gateway::{Config, Sockets, Source};
 use model::clock::SystemClock;
 
 use crate::settings::{GatewaySettings, StateSettings};
 
-/// The configuration of a gateway that follows the database at `url`.
+/// The configuration of a gateway that follows the database at `url`; `keys` are the secret and the brand of keys.
 pub(crate) fn config(
     settings: &GatewaySettings,
     state: &StateSettings,
     url: &str,
-    secret: [u8; 32],
-    key_brand: &str,
+    keys: ([u8; 32], &str),
+    sockets: &Sockets,
 ) -> Config {
     Config {
         name: settings.gateway_name.clone().unwrap_or_else(machine),
         proxy_listen: settings.proxy_listen.clone(),
         status_listen: settings.status_listen,
+        sockets: sockets.clone(),
         source: Source::Postgres(url.to_owned()),
         data_dir: Some(state.data_dir.clone()),
-        secret,
-        key_brand: key_brand.to_owned(),
+        secret: keys.0,
+        key_brand: keys.1.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,

@@ -4,6 +4,7 @@ mod cli;
 mod control_plane;
 mod data_plane;
 mod demo;
+mod handover;
 mod logging;
 mod program;
 mod secret;

@@ -6,13 +6,15 @@ use std::time::Duration;
 use anyhow::Result;
 use control::Control;
 use control::accounts::setup;
+use gateway::Sockets;
 use tokio::time::{Instant, sleep};
 
 use crate::control_plane::{People, Prepared};
+use crate::handover::{Offer, Taken};
 use crate::settings::{ControlSettings, DemoSettings, GatewaySettings, StateSettings};
 use crate::storage::Storage;
 use crate::tasks::Tasks;
-use crate::{data_plane, demo, secret, signals, terminal};
+use crate::{data_plane, demo, handover, secret, signals, terminal};
 
 /// How long the gateway may take to serve the demo before the program says that it runs.
 const CATCH_UP: Duration = Duration::from_secs(10);
@@ -37,21 +39,29 @@ impl Program {
     /// Runs until somebody wants it to stop, or until a part of it fails.
     pub(crate) async fn run(self) -> Result<()> {
         let stop = signals::stop()?;
+        let taken = Taken::from_environment()?;
         let secret = secret::secret(&self.state)?;
         let storage = Storage::open(&self.state, terminal::good).await?;
-        let result = self.serve(&storage, secret, stop).await;
+        let result = self.serve(&storage, secret, taken, stop).await;
         // The database goes last: everything else may still have something to write.
         let closed = storage.close().await;
         result.and(closed)
     }
 
-    async fn serve(&self, storage: &Storage, secret: [u8; 32], stop: impl Future<Output = ()>) -> Result<()> {
+    async fn serve(
+        &self,
+        storage: &Storage,
+        secret: [u8; 32],
+        mut taken: Taken,
+        stop: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let sockets = taken.sockets.clone();
         let mut tasks = Tasks::new();
         let prepared = match &self.control {
-            Some(settings) => Some(Prepared::new(settings, storage).await?),
+            Some(settings) => Some(Prepared::new(settings, storage, &sockets).await?),
             None => None,
         };
-        let gateway = self.start_gateway(storage, secret)?;
+        let gateway = self.start_gateway(storage, secret, &sockets)?;
         let proxy = gateway
             .as_ref()
             .and_then(|gateway| gateway.proxy_addresses().first().copied());
@@ -64,7 +74,17 @@ impl Program {
             demo::seed(&people.control, &addresses).await?;
         }
         self.announce(people.as_ref(), gateway.as_ref()).await?;
-        let ended = tasks.watch(stop).await;
+        if let Some(gateway) = &gateway {
+            until_loaded(gateway).await;
+        }
+        let replaces = taken.ready()?;
+        let offer = self.offer(storage, &sockets, replaces);
+        let ended = match &offer {
+            Some(offer) => tasks.watch(either(stop, offer.replaced())).await,
+            None => tasks.watch(stop).await,
+        };
+        drop(offer);
+        sockets.close();
         terminal::say("\nStopping; requests in flight may end.");
         if let Some(gateway) = gateway {
             gateway.stop().await;
@@ -76,7 +96,28 @@ impl Program {
         ended
     }
 
-    fn start_gateway(&self, storage: &Storage, secret: [u8; 32]) -> Result<Option<gateway::Running>> {
+    /// Offers the listening sockets to a program that replaces this one. Without the offer everything else works.
+    fn offer(&self, storage: &Storage, sockets: &Sockets, replaces: bool) -> Option<Offer> {
+        let obstacle = storage.is_embedded().then_some(
+            "the embedded Postgres belongs to the running program: replacing it in place needs a database of its own, set by \
+             DATABASE_URL",
+        );
+        let offer = Offer::at(
+            handover::path(&self.state.data_dir),
+            sockets.clone(),
+            obstacle,
+            replaces,
+        );
+        let failed = |error| tracing::warn!(error = format!("{error:#}"), "this program cannot be replaced in place");
+        offer.map_err(failed).ok()
+    }
+
+    fn start_gateway(
+        &self,
+        storage: &Storage,
+        secret: [u8; 32],
+        sockets: &Sockets,
+    ) -> Result<Option<gateway::Running>> {
         let Some(settings) = &self.gateway else {
             return Ok(None);
         };
@@ -84,7 +125,7 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, &storage.url, secret, brand);
+        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets);
         Ok(Some(gateway::Gateway::start(config)?))
     }
 
@@ -121,6 +162,21 @@ impl Program {
         }
         terminal::say("");
         Ok(())
+    }
+}
+
+/// Waits for the first configuration, so that whoever is replaced goes on until then.
+async fn until_loaded(gateway: &gateway::Running) {
+    let deadline = Instant::now() + CATCH_UP;
+    while gateway.revision().is_none() && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+}
+
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::select! {
+        () = one => {}
+        () = other => {}
     }
 }
 

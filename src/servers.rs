@@ -8,6 +8,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use anyhow::{Context, Result};
 use control::Control;
+use gateway::Sockets;
 
 use crate::settings::ControlSettings;
 
@@ -25,27 +26,19 @@ pub(crate) struct Face {
 
 impl Face {
     /// Binds the console and the API to their address.
-    pub(crate) fn admin(settings: &ControlSettings) -> Result<Self> {
-        Self::listen(
-            settings.admin_listen,
-            ("console", "GATEHOUSE_ADMIN_LISTEN"),
-            configure_admin,
-        )
+    pub(crate) fn admin(settings: &ControlSettings, sockets: &Sockets) -> Result<Self> {
+        let listener = sockets.bind(settings.admin_listen, "GATEHOUSE_ADMIN_LISTEN")?;
+        Self::new(listener, configure_admin)
     }
 
     /// Binds the portal to its address.
-    pub(crate) fn portal(settings: &ControlSettings) -> Result<Self> {
-        Self::listen(
-            settings.portal_listen,
-            ("portal", "GATEHOUSE_PORTAL_LISTEN"),
-            web::portal::configure,
-        )
+    pub(crate) fn portal(settings: &ControlSettings, sockets: &Sockets) -> Result<Self> {
+        let listener = sockets.bind(settings.portal_listen, "GATEHOUSE_PORTAL_LISTEN")?;
+        Self::new(listener, web::portal::configure)
     }
 
-    fn listen(address: SocketAddr, (what, setting): (&str, &str), configure: fn(&mut ServiceConfig)) -> Result<Self> {
-        let failed = || format!("the {what} cannot listen on {address}, set by {setting}");
-        let listener = TcpListener::bind(address).with_context(failed)?;
-        let address = listener.local_addr().with_context(failed)?;
+    fn new(listener: TcpListener, configure: fn(&mut ServiceConfig)) -> Result<Self> {
+        let address = listener.local_addr().context("a listening socket has no address")?;
         Ok(Self {
             listener,
             address,

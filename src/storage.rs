@@ -48,6 +48,11 @@ impl Storage {
         })
     }
 
+    /// Whether the program runs the server itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Connections to it; the first one is made at once, so that what is wrong with the URL is known now.
     pub(crate) async fn connect(&self) -> Result<PgPool> {
         let options = self.options.clone();

@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use model::clock::Clock;
 use uuid::Uuid;
 
+use crate::sockets::Sockets;
+
 /// Everything that a gateway is told.
 #[derive(Clone)]
 pub struct Config {
@@ -18,6 +20,8 @@ pub struct Config {
     pub proxy_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub status_listen: SocketAddr,
+    /// Listening sockets that are taken over, and where those in use are noted for the next program.
+    pub sockets: Sockets,
     /// Where the configuration comes from.
     pub source: Source,
     /// Where the last configuration and the gateway's id are kept; without it nothing is.

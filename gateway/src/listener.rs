@@ -19,23 +19,10 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::limits;
-use crate::error::Error;
 use crate::telemetry::Telemetry;
 
 /// A pause when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(50);
-
-/// Binds an address that a setting names.
-pub(crate) fn bind(address: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
-    let failed = |source| Error::Listen {
-        address,
-        setting,
-        source,
-    };
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
 
 /// Counts connections, in all and by address.
 #[derive(Debug, Default)]
@@ -56,6 +43,11 @@ impl Connections {
             open: Mutex::default(),
             trusted,
         }
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).total
     }
 
     fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Connection> {

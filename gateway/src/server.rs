@@ -23,6 +23,7 @@ use crate::identity::gateway_id;
 use crate::listener::{self, Apps, Connections};
 use crate::proxy::Proxy;
 use crate::runtime::{Builder, Runtime};
+use crate::sockets::Sockets;
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
@@ -52,6 +53,8 @@ pub struct Running {
     following: watch::Sender<bool>,
     source: Option<JoinHandle<()>>,
     drain: Duration,
+    sockets: Sockets,
+    connections: Arc<Connections>,
 }
 
 impl std::fmt::Debug for Running {
@@ -83,9 +86,9 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let bind = |address: &SocketAddr| listener::bind(*address, "GATEHOUSE_PROXY_LISTEN");
+        let bind = |address: &SocketAddr| config.sockets.bind(*address, "GATEHOUSE_PROXY_LISTEN");
         let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
+        let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::default());
@@ -130,6 +133,8 @@ impl Gateway {
             following,
             source,
             drain,
+            sockets: config.sockets,
+            connections,
         })
     }
 }
@@ -153,9 +158,11 @@ impl Running {
     /// Stops in order: no new connections, requests in flight may end, then the last usage is shipped.
     pub async fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
+        self.sockets.close();
         let _ = self.accepting.send(true);
         let deadline = Instant::now() + self.drain;
-        while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
+        // Idle connections close by themselves after a last call.
+        while (self.shared.telemetry.in_flight() > 0 || self.connections.count() > 0) && Instant::now() < deadline {
             sleep(LOOK).await;
         }
         let left = self.shared.telemetry.in_flight();

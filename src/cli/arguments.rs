@@ -12,11 +12,13 @@ use model::validation::nearest;
 
 use super::files::CONFIG;
 use super::{files, in_force};
+use crate::handover;
 
 /// The beginning of every variable that is ours.
 const PREFIX: &str = "GATEHOUSE_";
-/// Variables of ours that are no options: where the programs of Postgres are, and the port of scripts/dev-database.
-const OTHERS: [&str; 2] = ["GATEHOUSE_POSTGRES_BIN", "GATEHOUSE_DEV_PORT"];
+/// Variables of ours that are no options: where the programs of Postgres are, the port of scripts/dev-database, and what
+/// a program is told that replaces another.
+const OTHERS: [&str; 3] = ["GATEHOUSE_POSTGRES_BIN", "GATEHOUSE_DEV_PORT", handover::VARIABLE];
 
 /// What the command line, the environment and files say, with the settings that are not the defaults; help and version
 /// end the program here.

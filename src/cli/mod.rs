@@ -10,6 +10,7 @@ mod migrate;
 mod offline;
 mod serve;
 mod token;
+mod upgrade;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Command {
     Token(token::Token),
     /// Run the demo shop alone.
     Demo(demo::Demo),
+    /// Put the program that is on disk now in the place of the running one: no connection is refused, no request lost.
+    Upgrade(upgrade::Upgrade),
     /// Ask a running gateway whether it is ready; ends with 0 when it is.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -72,6 +75,7 @@ pub(crate) fn run() -> Result<()> {
             Command::Admin(command) => command.run().await,
             Command::Token(command) => command.run().await,
             Command::Demo(command) => command.run().await,
+            Command::Upgrade(command) => command.run().await,
             Command::Healthcheck(command) => command.run().await,
         }
     })

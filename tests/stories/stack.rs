@@ -8,7 +8,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 
 use database::{TestDatabase, TestServer};
 use serde_json::Value;
@@ -214,9 +214,14 @@ impl Stack {
         nodes.map(|node| node.program().logged()).collect()
     }
 
+    /// Runs a command of the program beside what runs, however it ends.
+    pub(crate) fn try_run(&self, arguments: &[&str], input: &str) -> Output {
+        program::run(&self.home.0, &self.settings.clone().command(arguments), input)
+    }
+
     /// Runs a command of the program beside what runs; returns what it says.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> String {
-        let output = program::run(&self.home.0, &self.settings.clone().command(arguments), input);
+        let output = self.try_run(arguments, input);
         assert!(
             output.status.success(),
             "{arguments:?}: {}",

@@ -142,6 +142,7 @@ pub(crate) fn config(source: Source) -> Config {
         name: "test".into(),
         proxy_listen: vec![any],
         status_listen: any,
+        sockets: gateway::Sockets::default(),
         source,
         data_dir: None,
         secret: SECRET,
