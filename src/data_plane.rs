@@ -29,6 +29,7 @@ pub(crate) fn config(
         trusted_proxies: settings.trusted_proxies.clone(),
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
+        plugins: &plugins::REGISTRY,
         clock: Arc::new(SystemClock),
     }
 }

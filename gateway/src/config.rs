@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use model::clock::Clock;
+use plugins::Registry;
 use uuid::Uuid;
 
 use crate::sockets::Sockets;
@@ -36,6 +37,8 @@ pub struct Config {
     pub drain: Duration,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
+    /// The plugins that instances may be of.
+    pub plugins: &'static Registry,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -102,8 +102,8 @@ impl Follower {
     }
 
     /// Forgets everything, to load from the beginning: the source's history is another one.
-    pub(crate) fn forget(&mut self, secret: &[u8; 32], services: plugins::Services) {
-        self.builder = Builder::new(secret, &plugins::REGISTRY, services);
+    pub(crate) fn forget(&mut self, secret: &[u8; 32]) {
+        self.builder.forget(secret);
         self.rows.clear();
         self.revision = None;
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use pingora::apps::http_app::HttpServer;
 use pingora::apps::{HttpServerOptions, ServerApp};
+use plugins::Services;
 use plugins::counters::Counters;
-use plugins::{REGISTRY, Services};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime as TokioRuntime;
 use tokio::sync::watch;
@@ -273,7 +273,7 @@ fn start_source(
         key_brand: config.key_brand.as_str().into(),
         counters: shared.counters.clone(),
     };
-    let builder = Builder::new(&config.secret, &REGISTRY, services.clone());
+    let builder = Builder::new(&config.secret, config.plugins, services);
     let follower = |copy| {
         Follower::new(
             builder,
@@ -297,7 +297,6 @@ fn start_source(
                 telemetry: shared.telemetry.clone(),
                 usage,
                 secret: config.secret,
-                services,
             };
             Ok(Some(tokio::spawn(source.run(pool, stopping))))
         }

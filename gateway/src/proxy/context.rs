@@ -81,6 +81,15 @@ impl Context {
         }
     }
 
+    /// Lets the filters that ran see that the request is over.
+    pub(super) fn look_back(&self) {
+        if let Some(facts) = &self.facts {
+            for filter in &self.ran {
+                filter.on_log(facts);
+            }
+        }
+    }
+
     /// Lets the filters that ran see a piece of the request body.
     pub(super) fn filter_request_body(&mut self, piece: &mut Option<Bytes>, end: bool) -> Option<plugins::Answer> {
         let facts = self.facts.as_mut()?;

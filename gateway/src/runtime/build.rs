@@ -73,6 +73,11 @@ impl Builder {
         }
     }
 
+    /// Begins again with an empty configuration.
+    pub fn forget(&mut self, secret: &[u8; 32]) {
+        *self = Self::new(secret, self.registry, self.services.clone());
+    }
+
     /// What cannot be used as of the last snapshot.
     pub fn problems(&self) -> Vec<Problem> {
         let unreadable = self.unreadable.iter().map(|((kind, id), message)| Problem {

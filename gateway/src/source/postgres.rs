@@ -41,7 +41,6 @@ pub(crate) struct PostgresSource {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
     pub(crate) secret: [u8; 32],
-    pub(crate) services: plugins::Services,
 }
 
 /// Connections that are made when they are needed.
@@ -168,7 +167,7 @@ impl PostgresSource {
                 head,
                 "the database has an older history than the one served: loading it anew"
             );
-            self.follower.forget(&self.secret, self.services.clone());
+            self.follower.forget(&self.secret);
             (head, entries) = within(load(pool, 0)).await?;
         } else if known == Some(head) {
             return Ok(false);

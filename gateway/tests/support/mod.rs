@@ -150,6 +150,7 @@ pub(crate) fn config(source: Source) -> Config {
         trusted_proxies: Vec::new(),
         drain: Duration::from_secs(10),
         threads: Some(2),
+        plugins: &plugins::REGISTRY,
         clock: Arc::new(SystemClock),
     }
 }
