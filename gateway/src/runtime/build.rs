@@ -217,7 +217,7 @@ impl Builder {
     fn targets_of(&self, spec: &ServiceSpec) -> (String, Vec<Endpoint>, String) {
         if let Some(url) = &spec.url {
             let host = url.host_str().unwrap_or_default();
-            let port = url.port_or_known_default().unwrap_or_default();
+            let port = spec.port();
             return (
                 url.to_string(),
                 vec![Endpoint::new(&format!("{host}:{port}"), 1)],
@@ -267,19 +267,27 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         .and_then(url::Url::port)
         .map(|port| format!(":{port}"))
         .unwrap_or_default();
+    let server_name = spec.tls.tls_server_name.as_deref().unwrap_or(name);
     let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
     Service {
         id,
         name: spec.name.to_string(),
+        protocol: spec.protocol(),
         scheme: spec.scheme(),
+        http_version: spec.http_version,
+        proxy_protocol: spec.proxy_protocol,
         base_path: crate::path::canonical_pattern(spec.base_path()),
         host: format!("{name}{port}"),
-        server_name: name.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        tls_verify: spec.tls_verify,
+        server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        tls_verify: spec.tls.tls_verify,
         connect_timeout: milliseconds(spec.connect_timeout_ms),
         response_timeout: milliseconds(spec.response_timeout_ms),
         idle_timeout: milliseconds(spec.idle_timeout_ms),
-        retries: spec.retries,
+        timeout: spec.timeout_ms.map(milliseconds),
+        retries: spec.retry.retries,
+        retry: spec.retry.clone(),
+        tls: spec.tls.clone(),
+        mirror: spec.mirror.clone(),
         pool,
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
-use model::service::Scheme;
+use model::service::{HttpVersion, Mirror, ProxyProtocol, Retry, Scheme, ServiceProtocol, Tls};
 use plugins::Identity;
 
 use crate::router::Router;
@@ -33,8 +33,14 @@ pub struct Service {
     pub id: ServiceId,
     /// Its name.
     pub name: String,
-    /// How its targets are spoken to.
+    /// What its targets speak.
+    pub protocol: ServiceProtocol,
+    /// Whether connections to them are plain or encrypted.
     pub scheme: Scheme,
+    /// The version of HTTP that they are spoken to in.
+    pub http_version: HttpVersion,
+    /// Whether they are told the client's address.
+    pub proxy_protocol: ProxyProtocol,
     /// What stands before the path that is forwarded; empty when nothing does.
     pub base_path: String,
     /// The `Host` that targets see, with a port when it is not the scheme's.
@@ -49,8 +55,16 @@ pub struct Service {
     pub response_timeout: Duration,
     /// Longest silence.
     pub idle_timeout: Duration,
+    /// Time for all attempts together.
+    pub timeout: Option<Duration>,
     /// Attempts after a failed connection.
     pub retries: u8,
+    /// When requests are tried again.
+    pub retry: Retry,
+    /// How targets prove who they are, and the gateway to them.
+    pub tls: Tls,
+    /// The service that gets copies of requests.
+    pub mirror: Option<Mirror>,
     /// Its targets.
     pub pool: Arc<Pool>,
 }
