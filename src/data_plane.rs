@@ -26,6 +26,7 @@ pub(crate) fn config(
         secret,
         key_brand: key_brand.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        dns_servers: settings.dns_servers.clone(),
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
         clock: Arc::new(SystemClock),

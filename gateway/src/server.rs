@@ -29,7 +29,7 @@ use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
-use crate::upstream::Resolver;
+use crate::upstream::{Names, Upstreams};
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -236,7 +236,6 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         current: shared.current.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: config.clock.clone(),
-        resolver: Resolver::default(),
         telemetry: shared.telemetry.clone(),
         usage,
     };
@@ -279,7 +278,13 @@ fn start_source(
         key_brand: config.key_brand.as_str().into(),
         counters: shared.counters.clone(),
     };
-    let builder = Builder::new(&config.secret, &REGISTRY, services.clone());
+    let upstreams = Arc::new(Upstreams::new(&config.secret));
+    tokio::spawn(
+        upstreams
+            .clone()
+            .keep(Names::new(&config.dns_servers), stopping.clone()),
+    );
+    let builder = Builder::with_upstreams(&config.secret, &REGISTRY, services.clone(), upstreams);
     let follower = |copy| Follower::new(builder, shared.current.clone(), shared.telemetry.clone(), copy);
     match &config.source {
         Source::File(path) => {

@@ -10,6 +10,7 @@ use plugins::{Facts, Filter};
 use crate::host::Authority;
 use crate::runtime::{Route, Runtime};
 use crate::telemetry::InFlight;
+use crate::upstream::{Picked, TargetKey};
 
 /// What a request carries.
 pub(crate) struct Context {
@@ -31,6 +32,10 @@ pub(crate) struct Context {
     pub(super) reason: Option<Reason>,
     /// Targets tried so far.
     pub(super) tried: Vec<String>,
+    /// What tells them apart.
+    pub(super) keys: Vec<TargetKey>,
+    /// The current target.
+    pub(super) picked: Option<Picked>,
     /// When the current target was chosen.
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
@@ -64,6 +69,8 @@ impl Context {
             ran: Vec::new(),
             reason: None,
             tried: Vec::new(),
+            keys: Vec::new(),
+            picked: None,
             upstream_began: None,
             upstream_us: 0,
             upgraded: false,

@@ -10,7 +10,7 @@ mod head;
 mod linger;
 mod problem;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use plugins::{Answer, Refusal};
 use crate::config::limits;
 use crate::runtime::{Runtime, Service};
 use crate::telemetry::{Outcome, Telemetry};
-use crate::upstream::Resolver;
+use crate::upstream::{Choice, Failure};
 use crate::usage::Recorder;
 
 pub(crate) use context::Context;
@@ -41,7 +41,6 @@ pub(crate) struct Proxy {
     pub(crate) current: Arc<ArcSwapOption<Runtime>>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) resolver: Resolver,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
 }
@@ -64,13 +63,29 @@ impl Proxy {
     /// A connection to the next target of a service.
     async fn peer(&self, service: &Service, session: &Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         let no_target = || Error::explain(failure::NO_TARGET, "no target");
-        let endpoint = service.pool.pick(&context.tried).ok_or_else(no_target)?;
-        let socket = match endpoint.socket {
-            Some(socket) => socket,
-            None => self.resolver.resolve(&endpoint.address).await.ok_or_else(no_target)?,
+        let began = Instant::now();
+        let request = session.req_header();
+        let choice = Choice {
+            consumer: None,
+            ip: context
+                .facts
+                .as_ref()
+                .map_or(IpAddr::from([0, 0, 0, 0]), |facts| facts.client_ip),
+            path: request.uri.path(),
+            query: request.uri.query(),
+            headers: &request.headers,
+            secure: false,
+            tried: &context.keys,
         };
-        context.tried.push(endpoint.address.clone());
-        context.upstream_began = Some(Instant::now());
+        if context.keys.is_empty() {
+            service.pool.ready(service.connect_timeout).await;
+        }
+        let picked = service.pool.pick(&choice, began).ok_or_else(no_target)?;
+        let socket = picked.endpoint.socket;
+        context.tried.push(picked.endpoint.address.clone());
+        context.keys.push(picked.endpoint.key);
+        context.picked = Some(picked);
+        context.upstream_began = Some(began);
         Ok(Box::new(prepare_peer(socket, service, streams(session))))
     }
 
@@ -204,6 +219,9 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         if let Some(began) = context.upstream_began {
             context.upstream_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            if let Some(picked) = &mut context.picked {
+                picked.answered(response.status.as_u16(), began.elapsed(), Instant::now());
+            }
         }
         // Interim answers are passed on as they are; only the last one is the response.
         context.upgraded |= response.status == 101;
@@ -238,6 +256,9 @@ impl ProxyHttp for Proxy {
             .route
             .as_ref()
             .map_or(0, |route| usize::from(route.service.retries));
+        if let Some(mut picked) = context.picked.take() {
+            picked.failed(Failure::Connect, Instant::now());
+        }
         // Nothing was sent yet, so every method may be tried again.
         error.set_retry(context.tried.len() <= allowed);
         error

@@ -29,61 +29,75 @@ pub enum StickyOn {
     Cookie,
 }
 
-/// One share of a split.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SplitShare)]
-pub struct Share<S> {
-    /// The service, in a body by id or name.
-    #[schema(value_type = String)]
-    pub service: S,
-    /// Its share relative to the others, 0 to 1000.
-    pub weight: u16,
+macro_rules! splits {
+    ($service:ty, $(#[$share_doc:meta])* $share:ident, $(#[$choice_doc:meta])* $choice:ident, $(#[$doc:meta])* $split:ident) => {
+        $(#[$share_doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $share {
+            /// The service; in a body its id or name.
+            pub service: $service,
+            /// Its share relative to the others, 0 to 1000.
+            pub weight: u16,
+        }
+
+        $(#[$choice_doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $choice {
+            /// The name of the header or cookie.
+            pub name: String,
+            /// Its value, compared exactly.
+            pub value: String,
+            /// The service; in a body its id or name.
+            pub service: $service,
+        }
+
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $split {
+            /// The services and their shares.
+            pub services: Vec<$share>,
+            /// What keeps a caller with its service; default `none`.
+            #[serde(default)]
+            pub sticky: StickyOn,
+            /// The name of the header or cookie that `sticky` looks at.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub sticky_name: Option<String>,
+            /// Headers that choose a service, the first that fits.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub by_header: Vec<$choice>,
+            /// Cookies that choose a service, the first that fits; headers come before them.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub by_cookie: Vec<$choice>,
+        }
+    };
 }
 
-/// Requests that go to one service whatever the weights say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SplitOverride)]
-pub struct Override<S> {
-    /// The name of the header or cookie.
-    pub name: String,
-    /// Its value, compared exactly.
-    pub value: String,
-    /// The service, in a body by id or name.
-    #[schema(value_type = String)]
-    pub service: S,
+splits! {
+    String,
+    /// One share of a split, as it is sent.
+    ShareDraft,
+    /// Requests that go to one service whatever the weights say, as they are sent.
+    OverrideDraft,
+    /// A split as it is sent.
+    SplitDraft
 }
 
-/// How requests are split over services.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Split)]
-pub struct SplitOf<S> {
-    /// The services and their shares.
-    pub services: Vec<Share<S>>,
-    /// What keeps a caller with its service; default `none`.
-    #[serde(default)]
-    pub sticky: StickyOn,
-    /// The name of the header or cookie that `sticky` looks at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sticky_name: Option<String>,
-    /// Headers that choose a service, the first that fits.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
-    pub by_header: Vec<Override<S>>,
-    /// Cookies that choose a service, the first that fits; headers come before them.
-    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
-    pub by_cookie: Vec<Override<S>>,
+splits! {
+    ServiceId,
+    /// One share of a split.
+    Share,
+    /// Requests that go to one service whatever the weights say.
+    Override,
+    /// How requests are split over services.
+    Split
 }
 
-/// A split as it is sent, with services by id or name.
-pub type SplitDraft = SplitOf<String>;
-/// A valid split.
-pub type Split = SplitOf<ServiceId>;
-
-impl<S> SplitOf<S> {
+impl SplitDraft {
     /// Every service that it names, with the path of the member that does.
-    pub fn services_mut(&mut self) -> impl Iterator<Item = (String, &mut S)> {
+    pub fn services_mut(&mut self) -> impl Iterator<Item = (String, &mut String)> {
         let shares = self.services.iter_mut().enumerate();
         let shares = shares.map(|(index, share)| (place("services", index), &mut share.service));
         let by_header = self.by_header.iter_mut().enumerate();
@@ -162,7 +176,7 @@ fn parse(draft: &SplitDraft, errors: &mut Errors) -> Option<Split> {
             .map_err(|_| errors.add(place(list, index), Code::Invalid, message))
             .ok()
     };
-    let mut overrides = |list: &str, all: &[Override<String>]| -> Vec<Option<Override<ServiceId>>> {
+    let mut overrides = |list: &str, all: &[OverrideDraft]| -> Vec<Option<Override>> {
         let read = all.iter().enumerate().map(|(index, choice)| {
             Some(Override {
                 name: choice.name.clone(),
@@ -180,7 +194,7 @@ fn parse(draft: &SplitDraft, errors: &mut Errors) -> Option<Split> {
             weight: share.weight,
         })
     });
-    let services: Vec<Option<Share<ServiceId>>> = shares.collect();
+    let services: Vec<Option<Share>> = shares.collect();
     Some(Split {
         services: services.into_iter().collect::<Option<_>>()?,
         sticky: draft.sticky,
