@@ -33,6 +33,8 @@ pub struct Config {
     pub key_brand: String,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The DNS servers that the names of targets are asked of; empty means those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
     /// Worker threads; none means one for each processor.

@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod attempt;
 mod client;
 mod context;
 mod converse;
@@ -13,6 +14,7 @@ mod failure;
 mod forward;
 mod head;
 mod linger;
+mod mirror;
 mod problem;
 mod relay;
 mod upload;
@@ -35,18 +37,19 @@ use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use plugins::Answer;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::limits;
 use crate::runtime::Runtime;
 use crate::telemetry::{Outcome, Telemetry};
-use crate::upstream::Resolver;
+use crate::upstream::Random;
 use crate::upstream::client::Client;
 use crate::usage::Recorder;
 
 pub(crate) use context::Context;
 use converse::Conversation;
+pub(crate) use mirror::COPIES;
 use relay::Relay;
 
 /// The proxy: what every request needs and none changes.
@@ -57,7 +60,9 @@ pub(crate) struct Proxy {
     pub(crate) changed: watch::Receiver<Option<i64>>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) resolver: Resolver,
+    pub(crate) random: Random,
+    /// Room for copies of requests under way.
+    pub(crate) copies: Arc<Semaphore>,
     pub(crate) client: Arc<Client>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
