@@ -272,7 +272,7 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         id,
         name: spec.name.to_string(),
         scheme: spec.scheme(),
-        base_path: crate::path::canonical_pattern(spec.base_path()),
+        base_path: crate::path::canonical_base(spec.base_path()),
         host: format!("{name}{port}"),
         server_name: name.trim_start_matches('[').trim_end_matches(']').to_owned(),
         tls_verify: spec.tls_verify,
