@@ -76,6 +76,9 @@ fn merge(path: &str) -> String {
 }
 
 #[cfg(test)]
+mod confusion;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -100,6 +103,8 @@ mod tests {
             ("/%3f%23", "/%3F%23"),
             ("/a;v=1", "/a;v=1"),
             ("/...", "/..."),
+            ("/a|b^c", "/a%7Cb%5Ec"),
+            ("/日本．語", "/%E6%97%A5%E6%9C%AC%EF%BC%8E%E8%AA%9E"),
         ] {
             assert_eq!(plain(raw), expected, "{raw}");
         }
@@ -135,6 +140,18 @@ mod tests {
             "/a%zz",
             "/%ff",
             "/%c3",
+            "/a#b",
+            "/;/a",
+            "/;x/a",
+            "/a/%3b/b",
+            "/．．/a",
+            "/%ef%bc%8e%ef%bc%8e;x/a",
+            "/‥/a",
+            "/a／b",
+            "/a%ef%bc%8fb",
+            "/a%ef%bc%bcb",
+            "/a%253bb",
+            "/%25c0%25ae/a",
         ] {
             assert!(canonical(raw).is_err(), "{raw}");
         }

@@ -56,11 +56,11 @@ fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Also with parameters, as in `..;x=1`, which some servers cut off before they look.
+/// Also with parameters, as in `..;x=1` or `/;x/`, which some servers cut off before they look.
 fn is_dot_segment(segment: &str) -> bool {
     let name = segment.split(';').next().unwrap_or(segment);
     let name = name.split("%3B").next().unwrap_or(name);
-    matches!(name, "." | "..")
+    matches!(name, "." | "..") || (name.is_empty() && !segment.is_empty())
 }
 
 /// Whether compatibility normalisation (Unicode, NFKC), which some servers apply, would make a separator or a dot
