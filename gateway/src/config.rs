@@ -64,8 +64,6 @@ pub(crate) mod limits {
     pub(crate) const HEADERS: usize = 32 * 1024;
     /// Headers of a request.
     pub(crate) const HEADER_COUNT: usize = 100;
-    /// Bytes of a request body.
-    pub(crate) const BODY: usize = 10 * 1024 * 1024;
     /// Between two reads of a request.
     pub(crate) const READ: Duration = Duration::from_secs(10);
     /// How long an idle client connection is kept, in seconds.

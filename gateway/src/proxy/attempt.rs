@@ -47,11 +47,7 @@ impl Relay<'_> {
                 let (service_side, early) = exchange
                     .into_upgraded()
                     .ok_or_else(|| Fault::bad_answer("the connection cannot be taken over"))?;
-                Ok(End::Upgraded(Conversation::new(
-                    service_side,
-                    early,
-                    service.idle_timeout,
-                )))
+                Ok(End::Upgraded(Conversation::new(service_side, early, self.times.idle)))
             }
         }
     }
@@ -63,7 +59,7 @@ impl Relay<'_> {
             address,
             tls: service.tls(version)?,
             version,
-            timeout: service.connect_timeout,
+            timeout: self.times.connect,
             preamble: None,
         };
         // After a connection that was closed while it waited, one that has not waited is surer.
@@ -114,7 +110,10 @@ impl Relay<'_> {
     }
 
     fn wants(&self, service: &Service, condition: Option<RetryOn>) -> bool {
-        let late = self.until.is_some_and(|until| until <= tokio::time::Instant::now());
+        let late = self
+            .times
+            .until
+            .is_some_and(|until| until <= tokio::time::Instant::now());
         !late
             && self.context.tried.len() <= usize::from(service.retry.retries)
             && condition.is_some_and(|condition| service.retry.retry_on.contains(&condition))

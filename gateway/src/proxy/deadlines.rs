@@ -4,7 +4,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::runtime::{Route, Service};
 use crate::upstream::client::{Failure, Fault};
+
+/// How long things may take: as the route says, else as the service does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// Making a connection.
+    pub(super) connect: Duration,
+    /// From the whole request to the head of the response.
+    pub(super) response: Duration,
+    /// Between two movements.
+    pub(super) idle: Duration,
+    /// By when all attempts have to be over.
+    pub(super) until: Option<Instant>,
+}
+
+impl Times {
+    pub(super) fn of(route: Option<&Route>, service: &Service, began: std::time::Instant) -> Self {
+        let route = route.map(|route| route.timeouts).unwrap_or_default();
+        let total = route.total.or(service.timeout);
+        Self {
+            connect: route.connect.unwrap_or(service.connect_timeout),
+            response: route.response.unwrap_or(service.response_timeout),
+            idle: route.idle.unwrap_or(service.idle_timeout),
+            until: total.map(|total| Instant::from_std(began) + total),
+        }
+    }
+}
 
 /// The times that hold for one attempt.
 #[derive(Debug)]

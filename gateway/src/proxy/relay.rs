@@ -15,10 +15,9 @@ use plugins::{Answer, Refusal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::context::Context;
-use super::deadlines::Deadlines;
+use super::deadlines::{Deadlines, Times};
 use super::upload::Upload;
 use super::{End, Proxy, answer, failure, forward, head};
-use crate::config::limits;
 use crate::runtime::Service;
 use crate::upstream::client::{Event, Exchange, Fault, Framing};
 use crate::upstream::{Choice, Picked};
@@ -30,8 +29,8 @@ pub(super) struct Relay<'a> {
     pub(super) context: &'a mut Context,
     pub(super) upload: Upload,
     pub(super) upgrade: bool,
-    /// By when all attempts have to be over.
-    pub(super) until: Option<Instant>,
+    /// How long things may take.
+    pub(super) times: Times,
     /// The id of the caller's consumer.
     consumer: Option<String>,
 }
@@ -64,12 +63,12 @@ impl<'a> Relay<'a> {
     pub(super) fn new(proxy: &'a Proxy, session: &'a mut ServerSession, context: &'a mut Context) -> Self {
         let upgrade = forward::wants_websocket(session);
         Self {
-            upload: Upload::new(session, limits::BODY),
+            upload: Upload::new(session, context.route.as_ref().and_then(|route| route.body_limit)),
             proxy,
             session,
             context,
             upgrade,
-            until: None,
+            times: Times::default(),
             consumer: None,
         }
     }
@@ -79,11 +78,9 @@ impl<'a> Relay<'a> {
         let Some(service) = self.prepare() else {
             return self.fail(Trouble::Service(failure::no_target())).await;
         };
-        self.until = service
-            .timeout
-            .map(|timeout| Instant::from_std(self.context.began) + timeout);
+        self.times = Times::of(self.context.route.as_deref(), &service, self.context.began);
         // Only the very first request of a service may have to wait for its names.
-        service.pool.ready(service.connect_timeout).await;
+        service.pool.ready(self.times.connect).await;
         loop {
             match self.attempt(&service).await {
                 Ok(end) => {
@@ -147,14 +144,14 @@ impl<'a> Relay<'a> {
         picked: &mut Picked,
     ) -> Result<Done, Trouble> {
         let now = Instant::now();
-        let mut deadlines = Deadlines::new(service.idle_timeout, self.until, now);
+        let mut deadlines = Deadlines::new(self.times.idle, self.times.until, now);
         let mut timer = std::pin::pin!(sleep_until(deadlines.next()));
         let mut asked = false;
         loop {
             if self.upload.feed(exchange) && !asked {
                 asked = true;
                 if !self.context.answered {
-                    deadlines.asked(service.response_timeout, Instant::now());
+                    deadlines.asked(self.times.response, Instant::now());
                     timer.as_mut().reset(deadlines.next());
                 }
             }

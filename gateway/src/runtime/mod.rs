@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
+use model::route::{AccessLog, Timeouts};
 use plugins::Identity;
 
 use crate::router::Router;
@@ -41,6 +42,14 @@ pub struct Route {
     pub merge_slashes: bool,
     /// Where it leads.
     pub service: Arc<Service>,
+    /// Times that it sets in place of the service's.
+    pub timeouts: Timeouts,
+    /// The longest request body, in bytes; none is without bound.
+    pub body_limit: Option<u64>,
+    /// Which of its requests are logged.
+    pub access_log: AccessLog,
+    /// The share of its requests that are traced, in place of the gateway's.
+    pub trace_sampling: Option<f64>,
     /// Chooses one of several services for each request.
     pub split: Option<Split>,
     /// The plugins of the route, its service and all traffic.
