@@ -84,7 +84,7 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, &storage.url, secret, brand);
+        let config = data_plane::config(settings, &self.state, &storage.url, secret, brand)?;
         Ok(Some(gateway::Gateway::start(config)?))
     }
 

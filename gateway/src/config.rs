@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use model::clock::Clock;
 use uuid::Uuid;
 
+use crate::telemetry::TelemetryConfig;
+
 /// Everything that a gateway is told.
 #[derive(Clone)]
 pub struct Config {
@@ -32,6 +34,8 @@ pub struct Config {
     pub drain: Duration,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
+    /// What is written about requests, and where to.
+    pub telemetry: TelemetryConfig,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

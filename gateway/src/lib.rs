@@ -16,10 +16,11 @@ pub mod runtime;
 mod server;
 mod source;
 mod status;
-mod telemetry;
+pub mod telemetry;
 pub mod upstream;
 mod usage;
 
 pub use config::{Config, Source};
 pub use error::Error;
+pub use telemetry::TelemetryConfig;
 pub use server::{Gateway, Running};

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::apps::http_app::HttpServer;
 use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp};
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
@@ -101,7 +100,10 @@ impl Gateway {
         let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            telemetry: Arc::new(Telemetry::start(&config.telemetry, &config.name)?),
+            ..Shared::default()
+        });
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
         let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
         let apps = Apps {
@@ -121,7 +123,7 @@ impl Gateway {
                 stop_accepting.clone(),
             )?);
         }
-        let status_app = Arc::new(HttpServer::new_app(shared.status()));
+        let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
             status_listener,
@@ -184,6 +186,7 @@ impl Running {
         {
             tracing::warn!("the source of the configuration did not end in time");
         }
+        self.shared.telemetry.finish().await;
     }
 }
 

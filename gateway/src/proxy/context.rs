@@ -10,6 +10,7 @@ use plugins::{Facts, Filter};
 use crate::host::Authority;
 use crate::runtime::{Route, Runtime};
 use crate::telemetry::InFlight;
+use crate::telemetry::traces::Trace;
 
 /// What a request carries.
 pub(crate) struct Context {
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     pub(super) upgraded: bool,
     /// Bytes of the body read so far.
     pub(super) body_read: usize,
+    /// The trace it belongs to, once that is decided.
+    pub(super) trace: Option<Trace>,
     /// Counts it as being in flight until it is dropped.
     pub(super) _in_flight: InFlight,
 }
@@ -68,6 +71,7 @@ impl Context {
             upstream_us: 0,
             upgraded: false,
             body_read: 0,
+            trace: None,
             _in_flight: in_flight,
         }
     }

@@ -29,7 +29,7 @@ use plugins::{Answer, Refusal};
 
 use crate::config::limits;
 use crate::runtime::{Runtime, Service};
-use crate::telemetry::{Outcome, Telemetry};
+use crate::telemetry::{LogChoice, Outcome, Telemetry};
 use crate::upstream::Resolver;
 use crate::usage::Recorder;
 
@@ -89,6 +89,10 @@ impl Proxy {
             target: context.tried.last().map(String::as_str),
             tries: context.tried.len(),
             sent: session.body_bytes_sent(),
+            received: context.body_read,
+            client_gone,
+            trace: context.trace,
+            ..Outcome::default()
         }
     }
 }
@@ -192,6 +196,9 @@ impl ProxyHttp for Proxy {
                 .map(SocketAddr::ip);
             let peer = peer.map_or_else(|| facts.client_ip.to_string(), |ip| ip.to_canonical().to_string());
             forward::prepare(request, facts, route, &context.forward, &peer);
+            let trusted = context.forward.from_trusted_proxy;
+            let decide = || self.telemetry.trace(session.req_header(), trusted, LogChoice::default());
+            context.trace.get_or_insert_with(decide).forward(request);
         }
         Ok(())
     }
@@ -301,8 +308,12 @@ impl ProxyHttp for Proxy {
                 filter.on_log(facts);
             }
         }
-        let outcome = Self::outcome(session, context, error);
-        self.usage.record(self.clock.now(), &outcome);
+        let now = self.clock.now();
+        let outcome = Outcome {
+            received_at: now - context.began.elapsed(),
+            ..Self::outcome(session, context, error)
+        };
+        self.usage.record(now, &outcome);
         self.telemetry.record(session.req_header(), &outcome);
     }
 

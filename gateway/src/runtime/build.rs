@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::Kind;
@@ -294,6 +294,7 @@ fn compile_route(id: RouteId, spec: &RouteSpec, service: Arc<Service>, chain: Ch
         merge_slashes: spec.merge_slashes,
         service,
         authenticates: chain.links().iter().any(authenticates),
+        metrics: OnceLock::new(),
         chain,
     }
 }

@@ -12,7 +12,7 @@ mod state;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
@@ -20,6 +20,7 @@ use model::service::Scheme;
 use plugins::Identity;
 
 use crate::router::Router;
+use crate::telemetry::metrics::RouteMetrics;
 use crate::upstream::Pool;
 
 pub use build::{Builder, Problem};
@@ -74,6 +75,8 @@ pub struct Route {
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
     pub authenticates: bool,
+    /// Where its requests are counted, once there was one.
+    pub metrics: OnceLock<Arc<RouteMetrics>>,
 }
 
 /// One snapshot.

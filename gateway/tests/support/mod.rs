@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gateway::{Config, Gateway, Running, Source};
+use gateway::{Config, Gateway, Running, Source, TelemetryConfig};
 use hmac::{Hmac, Mac};
 use model::Kind;
 use model::clock::SystemClock;
@@ -149,6 +149,7 @@ pub(crate) fn config(source: Source) -> Config {
         trusted_proxies: Vec::new(),
         drain: Duration::from_secs(10),
         threads: Some(2),
+        telemetry: TelemetryConfig::default(),
         clock: Arc::new(SystemClock),
     }
 }
