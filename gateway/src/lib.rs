@@ -22,5 +22,5 @@ mod usage;
 
 pub use config::{Config, Source};
 pub use error::Error;
-pub use telemetry::TelemetryConfig;
 pub use server::{Gateway, Running};
+pub use telemetry::TelemetryConfig;

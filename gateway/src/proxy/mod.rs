@@ -197,7 +197,10 @@ impl ProxyHttp for Proxy {
             let peer = peer.map_or_else(|| facts.client_ip.to_string(), |ip| ip.to_canonical().to_string());
             forward::prepare(request, facts, route, &context.forward, &peer);
             let trusted = context.forward.from_trusted_proxy;
-            let decide = || self.telemetry.trace(session.req_header(), trusted, LogChoice::default());
+            let decide = || {
+                self.telemetry
+                    .trace(session.req_header(), trusted, LogChoice::default())
+            };
             context.trace.get_or_insert_with(decide).forward(request);
         }
         Ok(())

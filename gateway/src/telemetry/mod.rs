@@ -3,8 +3,8 @@
 //! The proxy says when a request enters and how it ended; nothing here ever makes it wait.
 
 mod access_log;
-pub mod metrics;
 mod methods;
+pub mod metrics;
 mod outcome;
 mod redact;
 mod sampling;
@@ -62,7 +62,10 @@ impl Telemetry {
         let dropped = metrics.queues.access_log_dropped.clone();
         let access_log = AccessLog::start(&config.access_log, config.access_log_sampling, dropped)
             .map_err(setting("GATEHOUSE_ACCESS_LOG"))?;
-        let receiver = config.otlp_endpoint.as_ref().map(|url| Receiver { url, instance: gateway });
+        let receiver = config
+            .otlp_endpoint
+            .as_ref()
+            .map(|url| Receiver { url, instance: gateway });
         let exporter = receiver.map(|receiver| Exporter::start(receiver, metrics.queues.spans.clone()));
         Ok(Self {
             access_log,
@@ -183,7 +186,10 @@ impl Telemetry {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a histogram's sum of bytes need not be exact beyond 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a histogram's sum of bytes need not be exact beyond 2^53"
+)]
 fn size(bytes: usize) -> f64 {
     bytes as f64
 }
@@ -289,6 +295,9 @@ mod tests {
         }
         drop(open);
         let shown = text(&telemetry, 0);
-        assert!(shown.contains("gatehouse_connections_open 0") && !shown.contains("gatehouse_target_healthy{"), "{shown}");
+        assert!(
+            shown.contains("gatehouse_connections_open 0") && !shown.contains("gatehouse_target_healthy{"),
+            "{shown}"
+        );
     }
 }

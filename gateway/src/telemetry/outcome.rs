@@ -59,8 +59,15 @@ pub struct Outcome<'a> {
     pub trace: Option<Trace>,
     /// What its route says about log and traces.
     pub choice: LogChoice,
-    /// Query parameters that carry keys on its route; their values are never written.
-    pub secret_parameters: &'a [String],
+}
+
+/// What a client calls itself.
+pub(crate) fn user_agent(request: &RequestHeader) -> Option<Cow<'_, str>> {
+    let value = request.headers.get(http::header::USER_AGENT)?.as_bytes();
+    Some(match String::from_utf8_lossy(value) {
+        Cow::Borrowed(text) => shortened(text, USER_AGENT),
+        Cow::Owned(text) => Cow::Owned(shortened(&text, USER_AGENT).into_owned()),
+    })
 }
 
 /// The beginning of a text that is too long, marked as such.
@@ -93,7 +100,6 @@ impl Default for Outcome<'_> {
             client_gone: false,
             trace: None,
             choice: LogChoice::default(),
-            secret_parameters: &[],
         }
     }
 }
@@ -111,24 +117,28 @@ impl Outcome<'_> {
 
     /// The canonical path, or what was asked for when there is none.
     pub(crate) fn path<'b>(&'b self, request: &'b RequestHeader) -> Cow<'b, str> {
-        shortened(self.facts.map_or_else(|| request.uri.path(), |facts| facts.path.as_str()), TARGET)
+        shortened(
+            self.facts
+                .map_or_else(|| request.uri.path(), |facts| facts.path.as_str()),
+            TARGET,
+        )
     }
 
-    /// The query, without values that may be credentials.
+    /// The query without values that may be credentials: by their names, by what plugins of the route read, and all of
+    /// them where no route says what they are.
     pub(crate) fn query<'b>(&self, request: &'b RequestHeader) -> Option<Cow<'b, str>> {
         let query = request.uri.query().filter(|query| !query.is_empty())?;
-        Some(match redact::query(query, self.secret_parameters) {
+        let is_secret = |name: &str| {
+            self.route.is_none_or(|route| {
+                let filters = route.chain.links().iter().map(|link| &link.filter);
+                filters
+                    .flat_map(|filter| filter.secret_parameters())
+                    .any(|secret| secret.eq_ignore_ascii_case(name))
+            })
+        };
+        Some(match redact::query(query, is_secret) {
             Cow::Borrowed(text) => shortened(text, TARGET),
             Cow::Owned(text) => Cow::Owned(shortened(&text, TARGET).into_owned()),
-        })
-    }
-
-    /// What the client calls itself.
-    pub(crate) fn user_agent<'b>(&self, request: &'b RequestHeader) -> Option<Cow<'b, str>> {
-        let value = request.headers.get(http::header::USER_AGENT)?.as_bytes();
-        Some(match String::from_utf8_lossy(value) {
-            Cow::Borrowed(text) => shortened(text, USER_AGENT),
-            Cow::Owned(text) => Cow::Owned(shortened(&text, USER_AGENT).into_owned()),
         })
     }
 

@@ -100,12 +100,26 @@ mod tests {
             ("stdout", Destination::Stdout),
             ("file:/var/log/a:b.log", Destination::File("/var/log/a:b.log".into())),
             ("syslog", Destination::Syslog(Syslog::Unix("/dev/log".into()))),
-            ("syslog:unix:/run/log", Destination::Syslog(Syslog::Unix("/run/log".into()))),
-            ("syslog:udp://[::1]:514", Destination::Syslog(Syslog::Udp("[::1]:514".into()))),
+            (
+                "syslog:unix:/run/log",
+                Destination::Syslog(Syslog::Unix("/run/log".into())),
+            ),
+            (
+                "syslog:udp://[::1]:514",
+                Destination::Syslog(Syslog::Udp("[::1]:514".into())),
+            ),
         ] {
             assert_eq!(text.parse(), Ok(wanted), "{text}");
         }
-        for wrong in ["", "on", "file:", "syslog:", "syslog:udp://host", "syslog:tcp://h:1", "stdout:"] {
+        for wrong in [
+            "",
+            "on",
+            "file:",
+            "syslog:",
+            "syslog:udp://host",
+            "syslog:tcp://h:1",
+            "stdout:",
+        ] {
             assert!(wrong.parse::<Destination>().is_err(), "{wrong}");
         }
     }

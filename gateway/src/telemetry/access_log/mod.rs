@@ -182,7 +182,9 @@ mod tests {
         drop(log);
         let mut text = String::new();
         theirs.read_to_string(&mut text).expect("all lines");
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
         let statuses: Vec<_> = lines.map(|line| line["status"].as_u64()).collect();
         assert_eq!(statuses, [Some(201), Some(401), Some(502)]);
     }

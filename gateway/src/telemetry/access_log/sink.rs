@@ -109,7 +109,11 @@ impl Datagrams {
         Ok(Self {
             socket: Some(Socket::connect(&to)?),
             to,
-            host: if name.is_empty() { "-".to_owned() } else { name.to_owned() },
+            host: if name.is_empty() {
+                "-".to_owned()
+            } else {
+                name.to_owned()
+            },
         })
     }
 
@@ -148,7 +152,11 @@ impl Socket {
             Syslog::Udp(address) => {
                 let nobody = || io::Error::other(format!("{address} has no address"));
                 let to = address.to_socket_addrs()?.next().ok_or_else(nobody)?;
-                let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+                let any: IpAddr = if to.is_ipv4() {
+                    Ipv4Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv6Addr::UNSPECIFIED.into()
+                };
                 let socket = UdpSocket::bind((any, 0))?;
                 socket.connect(to)?;
                 socket.set_write_timeout(Some(DATAGRAM))?;
@@ -176,7 +184,9 @@ mod tests {
     #[test]
     fn a_file_that_is_moved_away_is_begun_anew() {
         let (path, moved) = (path("log"), path("moved"));
-        let mut sink = Sink::open(&Destination::File(path.clone())).expect("opened").expect("a sink");
+        let mut sink = Sink::open(&Destination::File(path.clone()))
+            .expect("opened")
+            .expect("a sink");
         sink.write(b"one\n").expect("written");
         std::fs::rename(&path, &moved).expect("moved");
         sink.write(b"two\n").expect("written");
@@ -185,13 +195,20 @@ mod tests {
         sink.refresh(false).expect("nothing to do");
         sink.write(b"four\n").expect("written");
         let text = |path: &Path| std::fs::read_to_string(path).expect("readable");
-        assert_eq!((text(&moved), text(&path)), ("one\ntwo\n".to_owned(), "three\nfour\n".to_owned()));
-        std::fs::remove_file(moved).and(std::fs::remove_file(path)).expect("removed");
+        assert_eq!(
+            (text(&moved), text(&path)),
+            ("one\ntwo\n".to_owned(), "three\nfour\n".to_owned())
+        );
+        std::fs::remove_file(moved)
+            .and(std::fs::remove_file(path))
+            .expect("removed");
     }
 
     #[test]
     fn a_place_that_cannot_be_opened_is_told() {
-        let error = Sink::open(&Destination::File("/nowhere/at/all".into())).err().expect("no such directory");
+        let error = Sink::open(&Destination::File("/nowhere/at/all".into()))
+            .err()
+            .expect("no such directory");
         assert!(error.contains("/nowhere/at/all"), "{error}");
     }
 
@@ -203,7 +220,9 @@ mod tests {
         let address = udp.local_addr().expect("an address").to_string();
         let mut piece = [0; 256];
         for to in [Syslog::Unix(path.clone()), Syslog::Udp(address)] {
-            let mut sink = Sink::open(&Destination::Syslog(to.clone())).expect("opened").expect("a sink");
+            let mut sink = Sink::open(&Destination::Syslog(to.clone()))
+                .expect("opened")
+                .expect("a sink");
             sink.write(b"{\"a\":1}\n{\"a\":2}\n").expect("sent");
             for number in 1..=2 {
                 let count = match to {

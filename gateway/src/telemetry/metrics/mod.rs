@@ -27,7 +27,14 @@ const OWN_SECONDS: [f64; 12] = [
 ];
 /// Bytes of bodies.
 const BYTES: [f64; 8] = [
-    0.0, 1_024.0, 8_192.0, 65_536.0, 262_144.0, 1_048_576.0, 10_485_760.0, 104_857_600.0,
+    0.0,
+    1_024.0,
+    8_192.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    10_485_760.0,
+    104_857_600.0,
 ];
 
 /// Every metric of a gateway.
@@ -101,7 +108,10 @@ impl Default for Metrics {
             configuration: Configuration::on(&mut shelf),
             queues: Queues::on(&mut shelf),
             evicted: Mutex::new((
-                shelf.counter("gatehouse_rate_limit_counters_evicted_total", "Counters dropped for want of room."),
+                shelf.counter(
+                    "gatehouse_rate_limit_counters_evicted_total",
+                    "Counters dropped for want of room.",
+                ),
                 0,
             )),
             registry: Registry::new(),
@@ -109,7 +119,11 @@ impl Default for Metrics {
         };
         shelf.process();
         let (registry, names) = shelf.into_parts();
-        Self { registry, names, ..metrics }
+        Self {
+            registry,
+            names,
+            ..metrics
+        }
     }
 }
 
@@ -149,10 +163,17 @@ impl Connections {
             "Requests by the protocol of the client.",
             &["protocol"],
         );
-        let handshakes = shelf.counters("gatehouse_tls_handshakes_total", "TLS handshakes of clients by result.", &["result"]);
+        let handshakes = shelf.counters(
+            "gatehouse_tls_handshakes_total",
+            "TLS handshakes of clients by result.",
+            &["result"],
+        );
         Self {
             open: shelf.gauge("gatehouse_connections_open", "Connections of clients that are open."),
-            accepted: shelf.counter("gatehouse_connections_accepted_total", "Connections of clients that were accepted."),
+            accepted: shelf.counter(
+                "gatehouse_connections_accepted_total",
+                "Connections of clients that were accepted.",
+            ),
             refused: shelf.counter(
                 "gatehouse_connections_refused_total",
                 "Connections closed at once because there were too many.",
@@ -241,7 +262,10 @@ mod tests {
     fn names_say_their_units() {
         for name in Metrics::default().names() {
             let plain = name.trim_end_matches("_total");
-            assert!(!plain.ends_with("_ms") && !plain.ends_with("_us") && !plain.ends_with("_kb"), "{name}");
+            assert!(
+                !plain.ends_with("_ms") && !plain.ends_with("_us") && !plain.ends_with("_kb"),
+                "{name}"
+            );
         }
     }
 }

@@ -259,7 +259,9 @@ impl RouteMetrics {
         // What was never counted has nothing to remove.
         for (method, _) in self.requests.iter().enumerate() {
             for class in CLASSES {
-                let _ = families.requests.remove_label_values(&[route, service, methods::LABELS[method], class]);
+                let _ = families
+                    .requests
+                    .remove_label_values(&[route, service, methods::LABELS[method], class]);
             }
         }
         for reason in Reason::ALL {
@@ -274,7 +276,8 @@ impl RouteMetrics {
 impl UpstreamMetrics {
     fn record(&self, outcome: &Outcome<'_>) {
         self.seconds.observe(outcome.upstream.as_secs_f64());
-        self.retries.inc_by(u64::try_from(outcome.tries - 1).unwrap_or(u64::MAX));
+        self.retries
+            .inc_by(u64::try_from(outcome.tries - 1).unwrap_or(u64::MAX));
         self.connects.inc_by(outcome.exchange.connects.into());
         self.reuses.inc_by(outcome.exchange.reuses.into());
     }
@@ -286,19 +289,32 @@ mod tests {
 
     fn count(routes: &Routes) -> usize {
         use prometheus::core::Collector as _;
-        routes.families.requests.collect().first().map_or(0, |family| family.get_metric().len())
+        routes
+            .families
+            .requests
+            .collect()
+            .first()
+            .map_or(0, |family| family.get_metric().len())
     }
 
     fn record(routes: &Routes, name: &str) -> Arc<RouteMetrics> {
         let metrics = routes.of(name, "s");
-        metrics.record(&Method::GET, &Outcome { status: 200, ..Outcome::default() });
+        metrics.record(
+            &Method::GET,
+            &Outcome {
+                status: 200,
+                ..Outcome::default()
+            },
+        );
         metrics
     }
 
     #[test]
     fn a_thousand_routes_have_series_of_their_own_and_the_rest_shares_one() {
         let routes = Routes::on(&mut Shelf::default());
-        let kept: Vec<_> = (0..MAX_ROUTES + 500).map(|number| record(&routes, &format!("r{number}"))).collect();
+        let kept: Vec<_> = (0..MAX_ROUTES + 500)
+            .map(|number| record(&routes, &format!("r{number}")))
+            .collect();
         assert_eq!(count(&routes), MAX_ROUTES + 1);
         assert_eq!(routes.of("one-more", "s").route, OTHER);
         drop(kept);
@@ -320,7 +336,13 @@ mod tests {
         let metrics = routes.of("r", "s");
         for number in 0..2_000_u16 {
             let method = Method::from_bytes(format!("M{number}").as_bytes()).expect("a token");
-            metrics.record(&method, &Outcome { status: number, ..Outcome::default() });
+            metrics.record(
+                &method,
+                &Outcome {
+                    status: number,
+                    ..Outcome::default()
+                },
+            );
         }
         assert_eq!(count(&routes), CLASSES.len());
     }

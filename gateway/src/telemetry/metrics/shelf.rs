@@ -56,7 +56,9 @@ impl Shelf {
     }
 
     pub(super) fn histogram(&mut self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-        self.put(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+        self.put(Histogram::with_opts(
+            HistogramOpts::new(name, help).buckets(buckets.to_vec()),
+        ))
     }
 
     pub(super) fn histograms(&mut self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {

@@ -55,8 +55,16 @@ impl Targets {
                 "The circuit breaker of a target: 0 closed, 1 half open, 2 open.",
                 &labels,
             ),
-            idle: shelf.gauges("gatehouse_target_idle_connections", "Idle connections to a target.", &labels),
-            active: shelf.gauges("gatehouse_target_active_requests", "Requests that a target is working on.", &labels),
+            idle: shelf.gauges(
+                "gatehouse_target_idle_connections",
+                "Idle connections to a target.",
+                &labels,
+            ),
+            active: shelf.gauges(
+                "gatehouse_target_active_requests",
+                "Requests that a target is working on.",
+                &labels,
+            ),
         }
     }
 

@@ -113,7 +113,12 @@ mod tests {
 
     fn forwarded(trace: Trace, request: &mut RequestHeader) -> (String, Option<String>) {
         trace.forward(request);
-        let text = |name: &str| request.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
+        let text = |name: &str| {
+            request
+                .headers
+                .get(name)
+                .map(|value| value.to_str().expect("text").to_owned())
+        };
         (text("traceparent").expect("always there"), text("tracestate"))
     }
 
@@ -122,8 +127,14 @@ mod tests {
         let mut request = request(&[("traceparent", PARENT), ("tracestate", "a=1")]);
         let trace = Trace::begin(&request, true, 0.0);
         let (told, state) = forwarded(trace, &mut request);
-        assert!(told.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && told.ends_with("-01"), "{told}");
-        assert!(!told.contains("00f067aa0ba902b7") && told.contains(&format!("{:016x}", trace.client)), "{told}");
+        assert!(
+            told.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && told.ends_with("-01"),
+            "{told}"
+        );
+        assert!(
+            !told.contains("00f067aa0ba902b7") && told.contains(&format!("{:016x}", trace.client)),
+            "{told}"
+        );
         assert_eq!(state.as_deref(), Some("a=1"));
     }
 
@@ -137,7 +148,10 @@ mod tests {
             let mut request = request(&headers);
             let trace = Trace::begin(&request, true, 0.0);
             let (told, state) = forwarded(trace, &mut request);
-            assert!(!told.contains("4bf92f3577b34da6a3ce929d0e0e4736") && told.ends_with("-00"), "{told}");
+            assert!(
+                !told.contains("4bf92f3577b34da6a3ce929d0e0e4736") && told.ends_with("-00"),
+                "{told}"
+            );
             assert_eq!((trace.parent, state), (None, None));
             assert_eq!(request.headers.get_all("traceparent").iter().count(), 1);
         }
@@ -153,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_invalid_state_is_dropped_and_the_trace_goes_on() {
-        let mut request = request(&[("traceparent", PARENT), ("tracestate", "A=\u{1}")]);
+        let mut request = request(&[("traceparent", PARENT), ("tracestate", "A=1")]);
         let trace = Trace::begin(&request, false, 0.0);
         let (told, state) = forwarded(trace, &mut request);
         assert!(told.contains("4bf92f3577b34da6a3ce929d0e0e4736"));

@@ -9,8 +9,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use pingora_http::RequestHeader;
 
 use super::Trace;
-use crate::telemetry::outcome::Outcome;
 use crate::telemetry::methods;
+use crate::telemetry::outcome::{Outcome, user_agent};
 
 /// The spans of a request that is over: that of the gateway, and that of the service when one was tried.
 pub(crate) fn spans(request: &RequestHeader, outcome: &Outcome<'_>, trace: &Trace) -> Vec<SpanData> {
@@ -110,10 +110,16 @@ fn server_attributes(request: &RequestHeader, outcome: &Outcome<'_>) -> Vec<KeyV
     add("server.address", facts.map(|facts| facts.host.clone()));
     add("client.address", outcome.client_ip().map(|ip| ip.to_string()));
     add("url.query", outcome.query(request).map(Cow::into_owned));
-    add("user_agent.original", outcome.user_agent(request).map(Cow::into_owned));
+    add("user_agent.original", user_agent(request).map(Cow::into_owned));
     add("http.route", outcome.route.map(|route| route.name.clone()));
-    add("gatehouse.service", outcome.route.map(|route| route.service.name.clone()));
-    add("gatehouse.reason", outcome.reason.map(|reason| reason.code().to_owned()));
+    add(
+        "gatehouse.service",
+        outcome.route.map(|route| route.service.name.clone()),
+    );
+    add(
+        "gatehouse.reason",
+        outcome.reason.map(|reason| reason.code().to_owned()),
+    );
     all
 }
 
