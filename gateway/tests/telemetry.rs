@@ -1,5 +1,7 @@
 //! What a gateway tells of its requests: trace contexts, spans, and a log that has no secrets.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::net::SocketAddr;
@@ -201,10 +203,13 @@ fn log_file() -> PathBuf {
     std::env::temp_dir().join(format!("gatehouse-access-{}.log", uuid::Uuid::now_v7()))
 }
 
-fn lines(path: &PathBuf) -> Vec<Value> {
+/// What is in a log file, as it is and read; the file is removed.
+fn lines(path: &PathBuf) -> (String, Vec<Value>) {
     let text = std::fs::read_to_string(path).expect("readable");
+    std::fs::remove_file(path).expect("removed");
     let read = |line: &str| serde_json::from_str(line).expect("JSON");
-    text.lines().map(read).collect()
+    let lines = text.lines().map(read).collect();
+    (text, lines)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,9 +245,7 @@ async fn a_log_file_has_a_line_for_each_request_and_no_secret() {
     get(address, "/c?door=wrong-canary", &[]).await;
     let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
     gateway.stop().await;
-    let text = std::fs::read_to_string(&path).expect("readable");
-    let read = lines(&path);
-    std::fs::remove_file(&path).expect("removed");
+    let (text, read) = lines(&path);
     assert!(!text.contains("canary") && !metrics.contains(CANARY), "{text}");
     let seen: Vec<_> = read
         .iter()

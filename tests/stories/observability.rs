@@ -33,7 +33,7 @@ async fn a_request_is_a_line_on_standard_output() {
         (&lines[1]["reason"], &lines[1]["query"]),
         (&json!("route_not_found"), &json!("door=***"))
     );
-    let all = stack.people.program().said() + &stack.log();
+    let all = format!("{}{}", stack.people.program().said(), stack.log());
     assert!(!all.contains("canary"), "{all}");
 }
 
