@@ -66,7 +66,8 @@ pub(super) fn write_hex(place: &mut [u8], mut number: u128) {
 
 /// Whether these are the values of a valid `tracestate`, all of one request.
 pub fn is_state<'a>(values: impl Iterator<Item = &'a [u8]>) -> bool {
-    let mut keys: Vec<&[u8]> = Vec::new();
+    let mut keys: [&[u8]; MAX_MEMBERS] = [&[]; MAX_MEMBERS];
+    let mut count = 0;
     for member in values.flat_map(|value| value.split(|byte| *byte == b',')) {
         let member = member.trim_ascii();
         if member.is_empty() {
@@ -76,10 +77,11 @@ pub fn is_state<'a>(values: impl Iterator<Item = &'a [u8]>) -> bool {
             return false;
         };
         let (key, value) = (&member[..at], &member[at + 1..]);
-        if !is_key(key) || !is_value(value) || keys.contains(&key) || keys.len() == MAX_MEMBERS {
+        if !is_key(key) || !is_value(value) || keys[..count].contains(&key) || count == MAX_MEMBERS {
             return false;
         }
-        keys.push(key);
+        keys[count] = key;
+        count += 1;
     }
     true
 }
