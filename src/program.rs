@@ -125,7 +125,7 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets);
+        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets)?;
         Ok(Some(gateway::Gateway::start(config)?))
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gateway::telemetry::{Destination, share};
 use ipnet::IpNet;
 use url::Url;
 
@@ -119,6 +120,28 @@ pub(crate) struct GatewaySettings {
     /// Worker threads; default one per processor.
     #[arg(long, env = "GATEHOUSE_THREADS", value_name = "COUNT")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+/// What a gateway writes about requests.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Access log and traces")]
+pub(crate) struct TelemetrySettings {
+    /// Where the access log goes, one line of JSON for a request: `off`, `stdout`, `file:PATH`, `syslog`,
+    /// `syslog:unix:PATH` or `syslog:udp://host:port`.
+    #[arg(long, env = "GATEHOUSE_ACCESS_LOG", default_value = "stdout", value_name = "PLACE")]
+    pub(crate) access_log: Destination,
+    /// The share of requests in the access log, from 0 to 1; failures and refusals are always there.
+    #[arg(long, env = "GATEHOUSE_ACCESS_LOG_SAMPLING", default_value = "1", value_name = "SHARE", value_parser = share)]
+    pub(crate) access_log_sampling: f64,
+    /// The share of requests that are traced when no trusted proxy decided, from 0 to 1.
+    #[arg(long, env = "GATEHOUSE_TRACE_SAMPLING", default_value = "0", value_name = "SHARE", value_parser = share)]
+    pub(crate) trace_sampling: f64,
+    /// The OTLP receiver (gRPC) that traces are sent to; default is `OTEL_EXPORTER_OTLP_ENDPOINT`, and without both no
+    /// trace is sent.
+    #[arg(long, env = "GATEHOUSE_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL", value_parser = site)]
+    pub(crate) otlp_endpoint: Option<Url>,
 }
 
 /// The demo shop.
@@ -172,7 +195,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Reads how browsers or clients get somewhere.
-fn site(text: &str) -> Result<Url, String> {
+pub(crate) fn site(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| "must begin with http:// or https:// and name a host".to_owned())

@@ -11,6 +11,7 @@ use plugins::Registry;
 use uuid::Uuid;
 
 use crate::sockets::Sockets;
+use crate::telemetry::TelemetryConfig;
 
 /// Everything that a gateway is told.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// The plugins that instances may be of.
     pub plugins: &'static Registry,
+    /// What is written about requests, and where to.
+    pub telemetry: TelemetryConfig,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

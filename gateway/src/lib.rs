@@ -17,7 +17,7 @@ mod server;
 mod sockets;
 mod source;
 mod status;
-mod telemetry;
+pub mod telemetry;
 pub mod upstream;
 mod usage;
 
@@ -25,3 +25,4 @@ pub use config::{Config, Source};
 pub use error::Error;
 pub use server::{Gateway, Running};
 pub use sockets::Sockets;
+pub use telemetry::TelemetryConfig;

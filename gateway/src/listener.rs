@@ -153,9 +153,10 @@ pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
             }
         };
         let Some(connection) = connections.enter(peer.ip().to_canonical()) else {
-            telemetry.connections_refused.inc();
+            telemetry.connection_refused();
             continue;
         };
+        let open = telemetry.connection_accepted();
         let (apps, mut stopping) = (apps.clone(), stopping.clone());
         tokio::spawn(async move {
             let chosen = tokio::select! {
@@ -163,12 +164,14 @@ pub(crate) async fn accept<A: ServerApp + Send + Sync + 'static>(
                 // A connection that said nothing yet is nothing to wait for.
                 _ = stopping.changed() => None,
             };
-            let Some(app) = chosen else { return drop(connection) };
+            let Some(app) = chosen else {
+                return drop((connection, open));
+            };
             let mut stream = Some(with_digest(stream, peer));
             while let Some(connection) = stream.take() {
                 stream = app.process_new(connection, &stopping).await;
             }
-            drop(connection);
+            drop((connection, open));
         });
     }
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::apps::http_app::HttpServer;
 use pingora::apps::{HttpServerOptions, ServerApp};
 use plugins::Services;
 use plugins::counters::Counters;
@@ -67,24 +66,15 @@ impl std::fmt::Debug for Running {
 }
 
 /// What the parts of a gateway have in common.
-#[derive(Default)]
 struct Shared {
     current: Arc<ArcSwapOption<Runtime>>,
     telemetry: Arc<Telemetry>,
     counters: Arc<Counters>,
     draining: Arc<AtomicBool>,
+    upstreams: Arc<Upstreams>,
     client: Arc<Client>,
-    copies: Copies,
+    copies: Arc<Semaphore>,
     changed: watch::Sender<Option<i64>>,
-}
-
-/// Room for copies of requests.
-struct Copies(Arc<Semaphore>);
-
-impl Default for Copies {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(COPIES)))
-    }
 }
 
 impl Gateway {
@@ -101,7 +91,7 @@ impl Gateway {
         let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::start(&config)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
         let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
         let apps = Apps {
@@ -121,7 +111,7 @@ impl Gateway {
                 stop_accepting.clone(),
             )?);
         }
-        let status_app = Arc::new(HttpServer::new_app(shared.status()));
+        let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
             status_listener,
@@ -185,6 +175,7 @@ impl Running {
         {
             tracing::warn!("the source of the configuration did not end in time");
         }
+        self.shared.telemetry.finish().await;
     }
 }
 
@@ -216,12 +207,28 @@ impl Drop for Threads {
 }
 
 impl Shared {
+    /// Called within the gateway's runtime.
+    fn start(config: &Config) -> Result<Self, Error> {
+        Ok(Self {
+            current: Arc::default(),
+            telemetry: Arc::new(Telemetry::start(&config.telemetry, &config.name)?),
+            counters: Arc::default(),
+            draining: Arc::default(),
+            upstreams: Arc::new(Upstreams::new(&config.secret)),
+            client: Arc::default(),
+            copies: Arc::new(Semaphore::new(COPIES)),
+            changed: watch::Sender::default(),
+        })
+    }
+
     fn status(&self) -> Status {
         Status {
             current: self.current.clone(),
             telemetry: self.telemetry.clone(),
             counters: self.counters.clone(),
             draining: self.draining.clone(),
+            upstreams: self.upstreams.clone(),
+            client: self.client.clone(),
         }
     }
 }
@@ -237,7 +244,7 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         trusted_proxies: config.trusted_proxies.clone(),
         clock: config.clock.clone(),
         random: Random::unlike_others(),
-        copies: shared.copies.0.clone(),
+        copies: shared.copies.clone(),
         client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
@@ -284,7 +291,7 @@ fn start_source(
         key_brand: config.key_brand.as_str().into(),
         counters: shared.counters.clone(),
     };
-    let upstreams = Arc::new(Upstreams::new(&config.secret));
+    let upstreams = shared.upstreams.clone();
     tokio::spawn(
         upstreams
             .clone()

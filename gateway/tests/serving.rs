@@ -451,7 +451,7 @@ async fn health_and_metrics_are_answered() {
     assert!(get(status, "/readyz", &[]).await.body.contains("revision 1"));
     support::eventually(async || {
         let metrics = get(status, "/metrics", &[]).await.body;
-        metrics.contains("gatehouse_requests_total{reason=\"\",route=\"r2\",status=\"2xx\"} 1")
+        metrics.contains("gatehouse_requests_total{method=\"GET\",route=\"r2\",service=\"s1\",status=\"2xx\"} 1")
     })
     .await;
     gateway.stop().await;

@@ -19,6 +19,7 @@ mod demo;
 mod developer;
 mod input;
 mod live;
+mod observability;
 mod outage;
 mod pages;
 mod pictures;

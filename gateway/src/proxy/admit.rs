@@ -11,8 +11,8 @@ use pingora_http::RequestHeader;
 use plugins::{Answer, Exchange, Facts, Flow, Outcome, Refusal};
 use tokio::time::timeout;
 
-use super::context::{Context, Forward};
-use super::{Proxy, answer, client, forward, head};
+use super::context::{ClientTls, Context, Forward};
+use super::{Proxy, answer, client, forward, head, record};
 use crate::config::limits;
 use crate::host;
 use crate::path::{self, CanonicalPath};
@@ -40,14 +40,20 @@ impl Proxy {
             )));
         };
         context.runtime = Some(runtime.clone());
-        let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        context.tls = ClientTls::of(session);
+        let tls = context.tls.is_some();
         let client = Client {
             ip: client::client_ip(peer, &session.req_header().headers, &self.trusted_proxies),
             tls,
         };
+        context.client_ip = Some(client.ip);
         let request = session.req_header_mut();
         if let Err(refusal) = self.find_route(request, context, &runtime, &client) {
             return Some(Answer::Refusal(refusal));
+        }
+        if let Some(route) = &context.route {
+            let choice = record::choice(route);
+            context.trace = Some(self.telemetry.trace(request, trusted, choice));
         }
         forward::clean(request, trusted);
         self.run_plugins(request, context, &runtime).await

@@ -22,7 +22,11 @@ impl Relay<'_> {
         self.context.tried.push(picked.endpoint.address.clone());
         self.context.keys.push(picked.endpoint.key);
         self.context.upstream_began = Some(now);
+        if self.context.tried.len() == 1 {
+            self.context.exchange.began = now - self.context.began;
+        }
         let result = self.ask(service, &mut picked).await;
+        self.context.exchange.total = self.context.began.elapsed().saturating_sub(self.context.exchange.began);
         if let Err(Trouble::Service(fault)) = &result
             // That a connection had waited too long says nothing about the target.
             && !fault.stale
@@ -52,7 +56,7 @@ impl Relay<'_> {
         }
     }
 
-    async fn start(&self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
+    async fn start(&mut self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
         // Only HTTP/1.1 can become another protocol.
         let version = if self.upgrade { Version::Http1 } else { service.version };
         let dial = Dial {
@@ -63,7 +67,15 @@ impl Relay<'_> {
             preamble: None,
         };
         // After a connection that was closed while it waited, one that has not waited is surer.
+        let began = Instant::now();
         let lease = self.proxy.client.lease(&dial, self.context.stale).await?;
+        let exchange = &mut self.context.exchange;
+        if lease.reused {
+            exchange.reuses += 1;
+        } else {
+            exchange.connects += 1;
+            exchange.connect += began.elapsed();
+        }
         lease.start(&Head {
             request: self.session.req_header(),
             target: &self.context.target,

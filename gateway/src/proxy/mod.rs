@@ -16,13 +16,13 @@ mod head;
 mod linger;
 mod mirror;
 mod problem;
+mod record;
 mod relay;
 mod upload;
 mod welcome;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -35,14 +35,13 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType};
-use pingora_http::RequestHeader;
 use plugins::Answer;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::limits;
 use crate::runtime::Runtime;
-use crate::telemetry::{Outcome, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::upstream::Random;
 use crate::upstream::client::Client;
 use crate::usage::Recorder;
@@ -50,6 +49,7 @@ use crate::usage::Recorder;
 pub(crate) use context::Context;
 use converse::Conversation;
 pub(crate) use mirror::COPIES;
+use record::Seen;
 use relay::Relay;
 
 /// The proxy: what every request needs and none changes.
@@ -92,7 +92,7 @@ impl HttpServerApp for Proxy {
             let last = *shutdown.borrow();
             session.set_keepalive((!last).then_some(limits::KEEP_ALIVE));
         }
-        let mut context = Context::new(self.telemetry.enter());
+        let mut context = Context::new(self.telemetry.enter(), &session);
         match self.serve(&mut session, &mut context).await {
             End::Whole => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
@@ -196,45 +196,6 @@ impl Proxy {
         }
         linger::drain(session).await;
         End::Whole
-    }
-
-    fn record(&self, request: &RequestHeader, seen: Seen, context: &mut Context) {
-        if context.request_id.is_empty() {
-            return;
-        }
-        // The client has its answer: a panic here must not cost more than this look.
-        let looked = std::panic::catch_unwind(AssertUnwindSafe(|| context.look_back()));
-        drop(looked);
-        let outcome = Outcome {
-            // 499 is what the field calls a client that did not wait for its answer.
-            status: seen.status.unwrap_or(if context.client_gone { 499 } else { 500 }),
-            reason: context.reason,
-            latency: context.began.elapsed(),
-            upstream: Duration::from_micros(context.upstream_us),
-            facts: context.facts.as_ref(),
-            route: context.route.as_deref(),
-            request_id: &context.request_id,
-            target: context.tried.last().map(String::as_str),
-            tries: context.tried.len(),
-            sent: seen.sent,
-        };
-        self.usage.record(self.clock.now(), &outcome);
-        self.telemetry.record(request, &outcome);
-    }
-}
-
-/// What the client was sent.
-struct Seen {
-    status: Option<u16>,
-    sent: usize,
-}
-
-impl Seen {
-    fn of(session: &ServerSession) -> Self {
-        Self {
-            status: session.response_written().map(|response| response.status.as_u16()),
-            sent: session.body_bytes_sent(),
-        }
     }
 }
 

@@ -113,6 +113,9 @@ impl<'a> Relay<'a> {
         let request = self.session.req_header_mut();
         let forward = &self.context.forward;
         self.context.target = forward::prepare(request, facts, (&route, &service), forward, peer);
+        if let Some(trace) = &self.context.trace {
+            trace.forward(request);
+        }
         self.context.service = Some(service.clone());
         Some(service)
     }

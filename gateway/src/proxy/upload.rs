@@ -89,6 +89,7 @@ impl Upload {
     ) -> Result<(), Refusal> {
         self.whole = piece.is_none();
         self.read += piece.as_ref().map_or(0, Bytes::len) as u64;
+        context.received = self.read;
         if let Some(limit) = self.limit.filter(|limit| self.read > *limit) {
             return Err(head::body_too_large(limit));
         }

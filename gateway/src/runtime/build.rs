@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use model::Kind;
@@ -380,6 +380,7 @@ fn compile_route(
         split: spec.split.as_ref().map(|split| Split::new(split, secret)),
         service,
         authenticates: chain.links().iter().any(authenticates),
+        metrics: OnceLock::new(),
         chain,
     }
 }

@@ -13,13 +13,14 @@ mod state;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
 use model::route::{AccessLog, Timeouts};
 use plugins::Identity;
 
 use crate::router::Router;
+use crate::telemetry::metrics::RouteMetrics;
 use crate::upstream::Split;
 
 pub use build::{Builder, Problem};
@@ -56,6 +57,8 @@ pub struct Route {
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
     pub authenticates: bool,
+    /// Where its requests are counted, once there was one.
+    pub metrics: OnceLock<Arc<RouteMetrics>>,
 }
 
 /// One snapshot.

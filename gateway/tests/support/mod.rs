@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gateway::{Config, Gateway, Running, Source};
+use gateway::{Config, Gateway, Running, Source, TelemetryConfig};
 use hmac::{Hmac, Mac};
 use model::Kind;
 use model::clock::SystemClock;
@@ -152,6 +152,7 @@ pub(crate) fn config(source: Source) -> Config {
         drain: Duration::from_secs(10),
         threads: Some(2),
         plugins: &plugins::REGISTRY,
+        telemetry: TelemetryConfig::default(),
         clock: Arc::new(SystemClock),
     }
 }
