@@ -29,7 +29,7 @@ use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
-use crate::upstream::{Names, Upstreams};
+use crate::upstream::{Measured, Names, Upstreams};
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -284,6 +284,7 @@ fn start_source(
             .clone()
             .keep(Names::new(&config.dns_servers), stopping.clone()),
     );
+    shared.telemetry.register(Measured::new(upstreams.clone()));
     let builder = Builder::with_upstreams(&config.secret, &REGISTRY, services.clone(), upstreams);
     let follower = |copy| Follower::new(builder, shared.current.clone(), shared.telemetry.clone(), copy);
     match &config.source {

@@ -145,6 +145,14 @@ impl Telemetry {
         }
     }
 
+    /// Adds what another part of the gateway measures.
+    pub(crate) fn register(&self, measured: prometheus::Result<impl prometheus::core::Collector + 'static>) {
+        let registered = measured.and_then(|measured| self.registry.register(Box::new(measured)));
+        if let Err(error) = registered {
+            tracing::error!(%error, "a metric is not registered");
+        }
+    }
+
     /// A request begins.
     pub(crate) fn enter(&self) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);

@@ -18,7 +18,7 @@ use super::chain::{Chain, Link};
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
-use crate::upstream::{GroupKey, Place, Pool, Settings, Target, Upstreams, Wanted};
+use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
 /// Something of the configuration that cannot be used; everything else is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub struct Builder {
     services: Services,
     filters: HashMap<PluginId, (PluginSpec, Link)>,
     upstreams: Arc<Upstreams>,
+    secret: [u8; 32],
     current: Option<Arc<Runtime>>,
     unreadable: BTreeMap<(Kind, Uuid), String>,
     uncompilable: Vec<Problem>,
@@ -76,6 +77,7 @@ impl Builder {
             services,
             filters: HashMap::new(),
             upstreams,
+            secret: *secret,
             current: None,
             unreadable: BTreeMap::new(),
             uncompilable: Vec::new(),
@@ -127,6 +129,7 @@ impl Builder {
         Runtime {
             revision,
             router: current.router.clone(),
+            services: current.services.clone(),
             routes: current.routes.clone(),
             known,
             consumer_chains: current.consumer_chains.clone(),
@@ -151,13 +154,10 @@ impl Builder {
             ];
             routes.insert(
                 *id,
-                Arc::new(compile_route(
-                    *id,
-                    spec,
-                    service.clone(),
-                    Chain::of_scopes(&scopes),
-                    self.registry,
-                )),
+                Arc::new(Route {
+                    split: spec.split.as_ref().map(|split| Split::new(split, &self.secret)),
+                    ..compile_route(*id, spec, service.clone(), Chain::of_scopes(&scopes), self.registry)
+                }),
             );
         }
         let served = self.state.routes.iter().filter(|(id, _)| routes.contains_key(id));
@@ -179,6 +179,7 @@ impl Builder {
         Runtime {
             revision,
             router: Arc::new(router),
+            services: Arc::new(services),
             routes,
             known: self.state.known.clone(),
             consumer_chains,
@@ -344,7 +345,7 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         retries: spec.retry.retries,
         retry: spec.retry.clone(),
         tls: spec.tls.clone(),
-        mirror: spec.mirror.clone(),
+        mirror: spec.mirror.as_ref().map(Mirror::new),
         pool,
     }
 }
@@ -358,6 +359,7 @@ fn compile_route(id: RouteId, spec: &RouteSpec, service: Arc<Service>, chain: Ch
         preserve_host: spec.preserve_host,
         merge_slashes: spec.merge_slashes,
         service,
+        split: None,
         authenticates: chain.links().iter().any(authenticates),
         chain,
     }

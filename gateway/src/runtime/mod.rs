@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
-use model::service::{HttpVersion, Mirror, ProxyProtocol, Retry, Scheme, ServiceProtocol, Tls};
+use model::service::{HttpVersion, ProxyProtocol, Retry, Scheme, ServiceProtocol, Tls};
 use plugins::Identity;
 
 use crate::router::Router;
-use crate::upstream::Pool;
+use crate::upstream::{Mirror, Pool, Split};
 
 pub use build::{Builder, Problem};
 pub use chain::{Chain, Link};
@@ -84,6 +84,8 @@ pub struct Route {
     pub merge_slashes: bool,
     /// Where it leads.
     pub service: Arc<Service>,
+    /// The services that requests are split over, instead of the one.
+    pub split: Option<Split>,
     /// The plugins of the route, its service and all traffic.
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
@@ -97,6 +99,8 @@ pub struct Runtime {
     pub revision: i64,
     /// Finds routes.
     pub router: Arc<Router>,
+    /// The services, for splits and mirrors.
+    pub services: Arc<HashMap<ServiceId, Arc<Service>>>,
     /// The routes that it finds.
     pub routes: HashMap<RouteId, Arc<Route>>,
     /// Who is known.

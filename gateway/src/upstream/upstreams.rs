@@ -7,12 +7,11 @@ use std::time::Instant;
 use model::clock::Timestamp;
 use model::id::{ServiceId, UpstreamId};
 use model::service::Retry;
-use model::upstream::{TargetChange, TargetState};
+use model::upstream::{TargetChange, TargetHealth, TargetState};
 
 use super::balance::Hashing;
 use super::changes::Changes;
 use super::group::{Group, Secrets, Settings, Target};
-use super::place::{Found, Place};
 use super::pool::Pool;
 use super::sticky::{CookieKey, digest};
 
@@ -131,6 +130,26 @@ impl Upstreams {
             }
         }
         all
+    }
+
+    /// How many addresses of each upstream of the configuration are in which health.
+    pub(super) fn counts(&self, now: Instant) -> Vec<(String, TargetHealth, i64)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let configured = state
+            .groups
+            .iter()
+            .filter(|(key, _)| matches!(key, GroupKey::Upstream(_)));
+        let mut counts = Vec::new();
+        for (_, group) in configured {
+            let name = group.settings.load().name.clone();
+            let members = group.members.load();
+            let health = members
+                .list
+                .iter()
+                .map(|member| member.endpoint.condition(member.drains, now));
+            counts.extend(health.map(|health| (name.clone(), health, 1)));
+        }
+        counts
     }
 
     /// How often each change happened to targets since the start.
