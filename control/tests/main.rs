@@ -18,4 +18,5 @@ mod setup;
 mod store;
 mod support;
 mod tokens;
+mod upstreams;
 mod usage;

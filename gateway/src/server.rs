@@ -28,7 +28,7 @@ use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
 use crate::upstream::client::Client;
-use crate::upstream::{Names, Random, Upstreams};
+use crate::upstream::{Measured, Names, Random, Upstreams};
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -292,6 +292,7 @@ fn start_source(
         counters: shared.counters.clone(),
     };
     let upstreams = shared.upstreams.clone();
+    shared.telemetry.register(Measured::new(upstreams.clone()));
     tokio::spawn(
         upstreams
             .clone()

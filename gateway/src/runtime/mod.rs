@@ -68,10 +68,10 @@ pub struct Runtime {
     pub revision: i64,
     /// Finds routes.
     pub router: Arc<Router>,
+    /// The services, for splits and mirrors.
+    pub services: Arc<HashMap<ServiceId, Arc<Service>>>,
     /// The routes that it finds.
     pub routes: HashMap<RouteId, Arc<Route>>,
-    /// The services that serve.
-    pub services: HashMap<ServiceId, Arc<Service>>,
     /// Who is known.
     pub known: Known,
     /// The plugins of consumers.

@@ -75,6 +75,14 @@ impl Telemetry {
         })
     }
 
+    /// Adds what another part of the gateway measures.
+    pub(crate) fn register(&self, measured: prometheus::Result<impl prometheus::core::Collector + 'static>) {
+        let registered = measured.and_then(|measured| self.metrics.registry.register(Box::new(measured)));
+        if let Err(error) = registered {
+            tracing::error!(%error, "a metric is not registered");
+        }
+    }
+
     /// A request begins.
     pub fn enter(&self) -> InFlight {
         Present::of(&self.metrics.in_flight)

@@ -159,6 +159,26 @@ impl Upstreams {
         pools.iter().flat_map(of_pool).collect()
     }
 
+    /// How many addresses of each upstream of the configuration are in which health.
+    pub(super) fn counts(&self, now: Instant) -> Vec<(String, TargetHealth, i64)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let configured = state
+            .groups
+            .iter()
+            .filter(|(key, _)| matches!(key, GroupKey::Upstream(_)));
+        let mut counts = Vec::new();
+        for (_, group) in configured {
+            let name = group.settings.load().name.clone();
+            let members = group.members.load();
+            let health = members
+                .list
+                .iter()
+                .map(|member| member.endpoint.condition(member.drains, now));
+            counts.extend(health.map(|health| (name.clone(), health, 1)));
+        }
+        counts
+    }
+
     /// How often each change happened to targets since the start.
     pub fn changes(&self) -> Vec<(TargetChange, u64)> {
         self.changes.all().collect()

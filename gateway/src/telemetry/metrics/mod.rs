@@ -40,7 +40,7 @@ const BYTES: [f64; 8] = [
 /// Every metric of a gateway.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    pub(super) registry: Registry,
     names: Vec<String>,
     /// Requests by route.
     pub(crate) routes: Routes,
