@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use pingora::apps::HttpServerApp;
 use pingora::apps::http_app::HttpServer;
-use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp};
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use plugins::counters::Counters;
@@ -22,7 +22,7 @@ use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Apps, Connections};
+use crate::listener::{self, Connections, Entrance};
 use crate::proxy::Proxy;
 use crate::runtime::{Builder, Runtime};
 use crate::source::disk::{self, Copy};
@@ -49,7 +49,7 @@ pub struct Running {
     proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
-    apps: [Arc<dyn Quiet>; 2],
+    app: Arc<dyn Quiet>,
     accepting: watch::Sender<bool>,
     following: watch::Sender<bool>,
     source: Option<JoinHandle<()>>,
@@ -103,11 +103,7 @@ impl Gateway {
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::default());
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
-        let apps = Apps {
-            http1: app(false),
-            http2: app(true),
-        };
+        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
@@ -115,7 +111,7 @@ impl Gateway {
         for listener in listeners {
             proxies.push(serve(
                 listener,
-                apps.clone(),
+                app.clone(),
                 &connections,
                 &shared,
                 stop_accepting.clone(),
@@ -125,7 +121,7 @@ impl Gateway {
         // Health is answered until the very end.
         let status = serve(
             status_listener,
-            Apps::plain(status_app),
+            status_app,
             &Arc::default(),
             &shared,
             stop_following.clone(),
@@ -138,7 +134,7 @@ impl Gateway {
             proxies,
             status,
             shared,
-            apps: [apps.http1, apps.http2],
+            app,
             accepting,
             following,
             source,
@@ -167,9 +163,7 @@ impl Running {
     pub async fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
         let _ = self.accepting.send(true);
-        for app in &self.apps {
-            app.close_idle().await;
-        }
+        self.app.close_idle().await;
         let deadline = Instant::now() + self.drain;
         while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
             sleep(LOOK).await;
@@ -225,7 +219,7 @@ impl Shared {
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> pingora::proxy::HttpProxy<Proxy> {
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora::proxy::HttpProxy<Proxy> {
     let conf = ServerConf {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         max_retries: 6,
@@ -240,16 +234,12 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         telemetry: shared.telemetry.clone(),
         usage,
     };
-    let mut app = http_proxy(&Arc::new(conf), proxy);
-    let mut options = HttpServerOptions::default();
-    options.h2c = http2;
-    app.server_options = Some(options);
-    app
+    http_proxy(&Arc::new(conf), proxy)
 }
 
-fn serve<A: ServerApp + Send + Sync + 'static>(
+fn serve<A: HttpServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
-    apps: Apps<A>,
+    app: Arc<A>,
     connections: &Arc<Connections>,
     shared: &Shared,
     stopping: watch::Receiver<bool>,
@@ -257,13 +247,14 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
     let failed = Error::Threads;
     let address = listener.local_addr().map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
-    tokio::spawn(listener::accept(
-        listener,
-        apps,
-        connections.clone(),
-        shared.telemetry.clone(),
+    let entrance = Entrance {
+        app,
+        connections: connections.clone(),
+        telemetry: shared.telemetry.clone(),
         stopping,
-    ));
+        secure: None,
+    };
+    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)
 }
 
