@@ -4,10 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Config, Source};
+use gateway::{Config, ProxyProtocol, Source};
 use model::clock::SystemClock;
 
-use crate::settings::{GatewaySettings, StateSettings};
+use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings};
 
 /// The configuration of a gateway that follows the database at `url`.
 pub(crate) fn config(
@@ -26,6 +26,10 @@ pub(crate) fn config(
         secret,
         key_brand: key_brand.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        proxy_protocol: match settings.proxy_protocol {
+            ProxyProtocolSetting::Off => ProxyProtocol::Off,
+            ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,
+        },
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
         clock: Arc::new(SystemClock),

@@ -110,12 +110,25 @@ pub(crate) struct GatewaySettings {
     /// Proxies whose `X-Forwarded-*` headers are believed, as networks (CIDR) separated by commas; default none.
     #[arg(long, env = "GATEHOUSE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whether connections begin with a PROXY header (version 1 or 2): `off`, or `trusted`, which means that those from
+    /// trusted proxies must.
+    #[arg(long, env = "GATEHOUSE_PROXY_PROTOCOL", value_enum, default_value_t = ProxyProtocolSetting::Off, value_name = "WHEN")]
+    pub(crate) proxy_protocol: ProxyProtocolSetting,
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,
     /// Worker threads; default one per processor.
     #[arg(long, env = "GATEHOUSE_THREADS", value_name = "COUNT")]
     pub(crate) threads: Option<usize>,
+}
+
+/// Whether connections begin with a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyProtocolSetting {
+    /// None does.
+    Off,
+    /// Those from trusted proxies do.
+    Trusted,
 }
 
 /// The demo shop.

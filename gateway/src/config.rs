@@ -28,12 +28,24 @@ pub struct Config {
     pub key_brand: String,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Whether connections begin with a PROXY header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// None does.
+    #[default]
+    Off,
+    /// Those from trusted proxies must; those from others must not.
+    Trusted,
 }
 
 /// Where the configuration comes from.
@@ -77,6 +89,14 @@ pub(crate) mod limits {
     pub(crate) const REQUESTS_PER_CONNECTION: u32 = 10_000;
     /// Bytes that are read at once when they are kept back.
     pub(crate) const PIECE: usize = 4 * 1024;
+    /// How long a client may go on to send after its connection was refused.
+    pub(crate) const LINGER: Duration = Duration::from_secs(5);
+    /// Bytes that are written to one HTTP/2 stream before its client must take some.
+    pub(crate) const SEND_BUFFER: usize = 64 * 1024;
+    /// Bytes of later requests that are kept while one is served.
+    pub(crate) const KEPT: usize = 32 * 1024;
+    /// How long a PROXY header may take.
+    pub(crate) const PROXY_HEADER: Duration = Duration::from_secs(5);
     /// Client connections at once.
     pub(crate) const CONNECTIONS: usize = 50_000;
     /// Client connections at once from one address that is not a trusted proxy.

@@ -6,9 +6,10 @@
 mod config;
 mod error;
 mod follow;
+pub mod guard;
 pub mod host;
 mod identity;
-mod listener;
+pub mod listener;
 pub mod path;
 mod proxy;
 pub mod router;
@@ -20,6 +21,6 @@ mod telemetry;
 pub mod upstream;
 mod usage;
 
-pub use config::{Config, Source};
+pub use config::{Config, ProxyProtocol, Source};
 pub use error::Error;
 pub use server::{Gateway, Running};

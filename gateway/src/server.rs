@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, Instance, Source};
+use crate::config::{Config, Instance, ProxyProtocol, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
@@ -112,7 +112,7 @@ impl Gateway {
             proxies.push(serve(
                 listener,
                 app.clone(),
-                &connections,
+                (&connections, config.proxy_protocol),
                 &shared,
                 stop_accepting.clone(),
             )?);
@@ -122,7 +122,7 @@ impl Gateway {
         let status = serve(
             status_listener,
             status_app,
-            &Arc::default(),
+            (&Arc::default(), ProxyProtocol::Off),
             &shared,
             stop_following.clone(),
         )?;
@@ -234,13 +234,16 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora:
         telemetry: shared.telemetry.clone(),
         usage,
     };
-    http_proxy(&Arc::new(conf), proxy)
+    let mut app = http_proxy(&Arc::new(conf), proxy);
+    app.server_options = Some(listener::server_options());
+    app.h2_options = Some(listener::h2_options());
+    app
 }
 
 fn serve<A: HttpServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
     app: Arc<A>,
-    connections: &Arc<Connections>,
+    (connections, proxy_protocol): (&Arc<Connections>, ProxyProtocol),
     shared: &Shared,
     stopping: watch::Receiver<bool>,
 ) -> Result<SocketAddr, Error> {
@@ -252,6 +255,7 @@ fn serve<A: HttpServerApp + Send + Sync + 'static>(
         connections: connections.clone(),
         telemetry: shared.telemetry.clone(),
         stopping,
+        proxy_protocol,
         secure: None,
     };
     tokio::spawn(listener::accept(listener, Arc::new(entrance)));

@@ -60,6 +60,7 @@ pub(crate) struct Telemetry {
     pub(crate) usage_waiting: IntGauge,
     /// Connections that were closed at once because there were too many.
     pub(crate) connections_refused: IntCounter,
+    edge_refused: IntCounterVec,
     evicted: IntCounter,
     evicted_before: AtomicU64,
     in_flight: Arc<AtomicI64>,
@@ -129,6 +130,16 @@ impl Telemetry {
                 "gatehouse_usage_batches_waiting",
                 "Usage batches not yet shipped.",
             ),
+            edge_refused: register(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new(
+                        "gatehouse_edge_refused_total",
+                        "Requests and connections that broke a rule of the edge.",
+                    ),
+                    &["reason"],
+                ),
+            ),
             connections_refused: counter(
                 &registry,
                 "gatehouse_connections_refused_total",
@@ -179,6 +190,11 @@ impl Telemetry {
             self.upstream.observe(outcome.upstream.as_secs_f64());
         }
         log(request, outcome);
+    }
+
+    /// A client broke a rule of the edge.
+    pub(crate) fn edge_refused(&self, rule: &str) {
+        self.edge_refused.with_label_values(&[rule]).inc();
     }
 
     /// Everything measured, in the text format of Prometheus.

@@ -3,14 +3,20 @@
 //! The loop is ours so that a gateway can listen on any free port, knows when its last request is over, refuses
 //! connections that are too many, and sees every byte before Pingora does.
 
+mod alarm;
 mod connections;
 mod downstream;
 pub(crate) mod facts;
+mod guarded;
+mod linger;
+mod options;
+pub mod proxy_protocol;
 pub(crate) mod secure;
 mod serve;
 mod transport;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +25,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::config::ProxyProtocol;
 use crate::error::Error;
 use crate::telemetry::Telemetry;
+use connections::Connection;
 use downstream::Downstream;
 use facts::Addresses;
 use transport::Transport;
 
-pub(crate) use connections::{Connection, Connections};
+pub(crate) use connections::Connections;
+pub(crate) use options::{h2_options, server_options};
 pub(crate) use secure::Secure;
 
 /// A pause when the system has no more connections to give.
@@ -55,6 +64,8 @@ pub(crate) struct Entrance<A> {
     pub(crate) telemetry: Arc<Telemetry>,
     /// Set when the listener shall stop.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Whether connections begin with a PROXY header.
+    pub(crate) proxy_protocol: ProxyProtocol,
     /// TLS; none where bytes come as they are.
     pub(crate) secure: Option<Secure>,
 }
@@ -89,10 +100,7 @@ fn enter<A>(entrance: &Arc<Entrance<A>>, stream: TcpStream, peer: SocketAddr)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let Some(place) = entrance.connections.enter(peer.ip().to_canonical()) else {
-        entrance.telemetry.connections_refused.inc();
-        return;
-    };
+    let Some(place) = entrance.place(peer.ip()) else { return };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection does not take an option");
     }
@@ -100,29 +108,47 @@ where
     tokio::spawn(async move {
         let mut stopping = entrance.stopping.clone();
         let opened = tokio::select! {
-            opened = open(&entrance, stream, peer, place) => opened,
+            opened = entrance.open(stream, peer, place) => opened,
             // A connection that said nothing yet is nothing to wait for.
-            _ = stopping.wait_for(|stop| *stop) => None,
+            _ = stopping.wait_for(|stop| *stop) => return,
         };
-        if let Some(downstream) = opened {
-            serve::serve(&entrance.app, downstream, &entrance.stopping).await;
+        match opened {
+            Ok(Some(downstream)) => serve::serve(&entrance.app, downstream, &entrance.stopping).await,
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, client.address = %peer, "a connection did not begin"),
         }
     });
 }
 
-/// Does what comes before the first request.
-async fn open<A>(entrance: &Entrance<A>, stream: TcpStream, peer: SocketAddr, place: Connection) -> Option<Downstream> {
-    let local = stream.local_addr().ok()?;
-    let addresses = Addresses { client: peer, local };
-    let transport = match &entrance.secure {
-        None => Transport::Plain(stream),
-        Some(secure) => match secure.accept(stream).await {
-            Ok(stream) => Transport::Tls(Box::new(stream)),
-            Err(error) => {
-                tracing::debug!(%error, client.address = %peer, "a handshake failed");
-                return None;
-            }
-        },
-    };
-    Downstream::begin(transport, addresses, place).await
+impl<A> Entrance<A> {
+    /// A place for a connection from this address, if there is one.
+    fn place(&self, ip: IpAddr) -> Option<Connection> {
+        let place = self.connections.enter(ip.to_canonical());
+        if place.is_none() {
+            self.telemetry.connections_refused.inc();
+        }
+        place
+    }
+
+    /// Does what comes before the first request.
+    async fn open(&self, mut stream: TcpStream, peer: SocketAddr, place: Connection) -> io::Result<Option<Downstream>> {
+        let local = stream.local_addr()?;
+        let mut addresses = Addresses { client: peer, local };
+        let mut place = place;
+        if self.proxy_protocol == ProxyProtocol::Trusted && self.connections.trusts(peer.ip().to_canonical()) {
+            addresses = proxy_protocol::take(&mut stream, addresses).await?;
+            // From now on it counts as the client's.
+            drop(place);
+            let Some(clients) = self.place(addresses.client.ip()) else {
+                return Ok(None);
+            };
+            place = clients;
+        }
+        let transport = match &self.secure {
+            None => Transport::Plain(stream),
+            Some(secure) => Transport::Tls(Box::new(secure.accept(stream).await?)),
+        };
+        let downstream = Downstream::new(transport, addresses, self.telemetry.clone(), place);
+        Ok(downstream.begin().await)
+    }
 }

@@ -147,6 +147,7 @@ pub(crate) fn config(source: Source) -> Config {
         secret: SECRET,
         key_brand: "gh".into(),
         trusted_proxies: Vec::new(),
+        proxy_protocol: gateway::ProxyProtocol::Off,
         drain: Duration::from_secs(10),
         threads: Some(2),
         clock: Arc::new(SystemClock),
