@@ -23,4 +23,5 @@ mod usage;
 
 pub use config::{Config, ProxyProtocol, Source};
 pub use error::Error;
+pub use proxy::client_ip;
 pub use server::{Gateway, Running};

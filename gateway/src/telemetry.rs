@@ -130,16 +130,7 @@ impl Telemetry {
                 "gatehouse_usage_batches_waiting",
                 "Usage batches not yet shipped.",
             ),
-            edge_refused: register(
-                &registry,
-                IntCounterVec::new(
-                    Opts::new(
-                        "gatehouse_edge_refused_total",
-                        "Requests and connections that broke a rule of the edge.",
-                    ),
-                    &["reason"],
-                ),
-            ),
+            edge_refused: refusals(&registry),
             connections_refused: counter(
                 &registry,
                 "gatehouse_connections_refused_total",
@@ -267,6 +258,14 @@ fn counters(registry: &Registry, name: &str, help: &str) -> IntCounterVec {
     register(
         registry,
         IntCounterVec::new(Opts::new(name, help), &["route", "status", "reason"]),
+    )
+}
+
+fn refusals(registry: &Registry) -> IntCounterVec {
+    let about = "Requests and connections that broke a rule of the edge.";
+    register(
+        registry,
+        IntCounterVec::new(Opts::new("gatehouse_edge_refused_total", about), &["reason"]),
     )
 }
 

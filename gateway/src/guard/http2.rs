@@ -34,12 +34,12 @@ struct Frame {
 
 impl Frame {
     fn read(bytes: [u8; HEADER]) -> Self {
-        let [a, b, c, kind, flags, e, f, g, h] = bytes;
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
         Self {
-            length: u32::from_be_bytes([0, a, b, c]),
-            kind,
-            flags,
-            stream: u32::from_be_bytes([e, f, g, h]) & 0x7fff_ffff,
+            length: number(&bytes[..3]),
+            kind: bytes[3],
+            flags: bytes[4],
+            stream: number(&bytes[5..]) & 0x7fff_ffff,
         }
     }
 }
@@ -185,8 +185,8 @@ impl Flow {
     /// The frame that ends the connection (RFC 9113, section 6.8), with `ENHANCE_YOUR_CALM`; none in the midst of another
     /// frame.
     pub fn goaway(&self) -> Option<[u8; 17]> {
-        let [a, b, c, d] = self.last_stream.to_be_bytes();
-        let frame = [0, 0, 8, 0x7, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0xb];
+        let mut frame = [0, 0, 8, 0x7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xb];
+        frame[HEADER..HEADER + 4].copy_from_slice(&self.last_stream.to_be_bytes());
         self.sent.between().then_some(frame)
     }
 }

@@ -10,7 +10,7 @@ use super::rule::Rule;
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a client may be silent in the midst of a body.
 const SILENCE: Duration = Duration::from_secs(30);
-/// After so much waiting the average counts.
+/// What may be waited for beyond the time that the bytes of a body may take.
 const GRACE: Duration = Duration::from_secs(10);
 /// Bytes that must come or go in each second, on average.
 const RATE: u64 = 1_024;
@@ -35,7 +35,8 @@ impl BodyPace {
         let step = self.step(now);
         self.silent += step;
         self.last = Some(now);
-        let slow = self.waited >= GRACE && self.bytes < self.waited.as_secs() * RATE;
+        let allowed = GRACE + Duration::from_secs(self.bytes / RATE);
+        let slow = self.waited >= allowed;
         if slow || self.silent >= SILENCE {
             return Err(Rule::BodyTime);
         }
@@ -116,9 +117,13 @@ mod tests {
     fn g_7_a_body_that_drips_is_refused_after_ten_seconds() {
         let hour = Duration::from_secs(3_600);
         assert_eq!(drip(1, Duration::from_secs(1), hour), Some(GRACE));
-        assert_eq!(drip(1_000, Duration::from_secs(1), hour), Some(GRACE));
-        assert_eq!(drip(1_200, Duration::from_secs(1), hour), None);
-        assert_eq!(drip(64 * 1024, Duration::from_secs(20), hour), None);
+        assert_eq!(
+            drip(100, Duration::from_secs(1), hour),
+            Some(GRACE + Duration::from_secs(1))
+        );
+        assert!(drip(1_000, Duration::from_secs(1), hour).is_some());
+        assert_eq!(drip(1_024, Duration::from_secs(1), hour), None);
+        assert_eq!(drip(16 * 1024, Duration::from_secs(9), hour), None);
     }
 
     #[test]

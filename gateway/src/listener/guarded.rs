@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pingora::protocols::l4::ext::get_tcp_info;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -321,11 +321,11 @@ impl Guarded {
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_out(cx, |io, cx| io.poll_flush(cx))
+        self.poll_out(cx, AsyncWrite::poll_flush)
     }
 
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_out(cx, |io, cx| io.poll_shutdown(cx))
+        self.poll_out(cx, AsyncWrite::poll_shutdown)
     }
 
     /// Does something on the way out, as long as the client takes what it asked for.

@@ -1,4 +1,5 @@
-//! The PROXY header, with which a load balancer says who its client is (HAProxy's `proxy-protocol.txt`, versions 1 and 2).
+//! The PROXY header, with which a load balancer says who its client is (versions 1 and 2
+//! of `proxy-protocol.txt`).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

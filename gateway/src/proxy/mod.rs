@@ -33,6 +33,7 @@ use crate::telemetry::{Outcome, Telemetry};
 use crate::upstream::Resolver;
 use crate::usage::Recorder;
 
+pub use client::client_ip;
 pub(crate) use context::Context;
 
 /// The proxy: what every request needs and none changes.

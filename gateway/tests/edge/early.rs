@@ -35,8 +35,8 @@ async fn g_26_the_rest_of_a_body_is_never_a_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn g_27_a_client_that_waits_for_leave_gets_it_and_goes_on() {
     let (gateway, recorder) = open_gateway().await;
-    let mut stream = connect(gateway.proxy_addresses()[0]).await;
     for round in 1..=3 {
+        let mut stream = connect(gateway.proxy_addresses()[0]).await;
         let head = "POST /expects HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
         stream.write_all(head.as_bytes()).await.expect("written");
         let leave = read_until(&mut stream, "\r\n\r\n").await;
@@ -44,10 +44,18 @@ async fn g_27_a_client_that_waits_for_leave_gets_it_and_goes_on() {
         stream.write_all(b"hello").await.expect("written");
         let answer = read_until(&mut stream, "ok").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let seen = recorder.seen();
+        let seen: Vec<_> = seen.iter().filter(|seen| seen.target == "/expects").collect();
         assert_eq!(
-            (recorder.seen().len(), recorder.seen().pop().expect("one").body),
-            (round, b"hello".to_vec())
+            (seen.len(), seen[round - 1].body.as_slice()),
+            (round, b"hello".as_slice())
         );
+        // The next one is served, unless the connection ends with this one.
+        let next = "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(next.as_bytes()).await;
+        let rest = conversation(&mut stream).await;
+        assert!(matches!(rest.statuses.as_slice(), [] | [200]), "{}", rest.text);
+        assert!(recorder.faults().is_empty(), "{:?}", recorder.faults());
     }
     gateway.stop().await;
 }

@@ -20,7 +20,8 @@ async fn g_11_a_request_never_reaches_another_tenant() {
         ("GET / HTTP/1.1\r\nHost: ONE.example.", 200),
         ("GET / HTTP/1.1\r\nHost: one.example:8000", 200),
         ("GET http://one.example/ HTTP/1.1\r\nHost: one.example", 200),
-        ("GET http://ONE.EXAMPLE/ HTTP/1.1\r\nHost: one.example", 200),
+        ("GET http://ONE.EXAMPLE/ HTTP/1.1\r\nHost: ONE.EXAMPLE", 200),
+        ("GET http://ONE.EXAMPLE/ HTTP/1.1\r\nHost: one.example", 400),
         (
             "GET / HTTP/1.1\r\nHost: one.example\r\nX-Forwarded-Host: two.example\r\nForwarded: host=two.example",
             200,

@@ -90,7 +90,6 @@ fn cases() -> Vec<Case> {
         instead("a path without a slash", ":path", "x"),
         instead("a URL as path", ":path", "http://b.example/x"),
         instead("a null in the path", ":path", "/\0"),
-        instead("a fragment in the path", ":path", "/x#y"),
         instead("a space in the method", ":method", "GET /y HTTP/1.1"),
         instead("a line end in the method", ":method", "GET\r\n"),
         instead("an empty method", ":method", ""),

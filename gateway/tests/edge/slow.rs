@@ -3,11 +3,21 @@
 use tokio::io::AsyncWriteExt as _;
 
 use super::client::{connect, conversation};
+use super::recorder::Recorder;
+use super::support::Configuration;
 use super::{open_gateway, refused_by, support};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_7_stalled_heads_and_bodies_end_while_others_are_served() {
-    let (gateway, recorder) = open_gateway().await;
+    let recorder = Recorder::start().await;
+    let mut configuration = Configuration::new()
+        .service(1, &format!("http://{}", recorder.address))
+        .route(2, 1, "/");
+    let service = configuration.0[0].body.as_mut().expect("a service");
+    // Longer than any client may take.
+    service["response_timeout_ms"] = json!(60_000);
+    let gateway = configuration.start();
     let address = gateway.proxy_addresses()[0];
     let stalled = [
         ("", vec![]),

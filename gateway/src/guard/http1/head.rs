@@ -211,7 +211,7 @@ impl Head {
             return Err(Rule::Host);
         }
         if let (Some(authority), Some(host)) = (&self.authority, &self.host)
-            && !bytes[authority.clone()].eq_ignore_ascii_case(&bytes[host.clone()])
+            && bytes[authority.clone()] != bytes[host.clone()]
         {
             return Err(Rule::HostMismatch);
         }

@@ -61,7 +61,7 @@ fn what_clients_send_passes() {
         ("GET / HTTP/1.0\r\n\r\n", Body::None, false),
         ("OPTIONS * HTTP/1.1\r\nhost:a.example:80\r\n\r\n", Body::None, false),
         (
-            "GET http://a.example/x HTTP/1.1\r\nHost: A.example\r\n\r\n",
+            "GET HTTP://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n",
             Body::None,
             false,
         ),
@@ -152,6 +152,7 @@ fn request_lines_have_one_form() {
         ("GET http://u@a/x HTTP/1.1", Rule::Target),
         ("GET http://b/x HTTP/1.1", Rule::HostMismatch),
         ("GET http://a:80/x HTTP/1.1", Rule::HostMismatch),
+        ("GET http://A/x HTTP/1.1", Rule::HostMismatch),
         ("GET /a#b HTTP/1.1", Rule::TargetByte),
         ("GET /a\\b HTTP/1.1", Rule::TargetByte),
         ("GET /a\"b HTTP/1.1", Rule::TargetByte),
