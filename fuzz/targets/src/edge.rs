@@ -21,9 +21,8 @@ fn read(bytes: &[u8], mut size: impl FnMut() -> usize) -> Verdict {
     let (mut framing, mut passed, mut arrived) = (Framing::default(), 0, 0);
     let (mut requests, mut head_end) = (Vec::new(), None);
     loop {
-        match framing.examine(&bytes[passed..arrived]) {
-            Ok(0) => {}
-            Ok(count) => passed += count,
+        let count = match framing.examine(&bytes[passed..arrived]) {
+            Ok(count) => count,
             Err(rule) => {
                 return Verdict {
                     requests,
@@ -31,7 +30,8 @@ fn read(bytes: &[u8], mut size: impl FnMut() -> usize) -> Verdict {
                     broken: Some(rule),
                 };
             }
-        }
+        };
+        passed += count;
         assert!(passed <= arrived, "more passed than came");
         if let Some(request) = framing.request() {
             let head = *head_end.get_or_insert(passed);
@@ -42,14 +42,16 @@ fn read(bytes: &[u8], mut size: impl FnMut() -> usize) -> Verdict {
                 continue;
             }
         }
-        if arrived == bytes.len() && framing.examine(&bytes[passed..]) == Ok(0) {
+        if count == 0 && arrived == bytes.len() {
             return Verdict {
                 requests,
                 passed,
                 broken: None,
             };
         }
-        arrived = bytes.len().min(arrived + size().max(1));
+        if count == 0 {
+            arrived = bytes.len().min(arrived.saturating_add(size().max(1)));
+        }
     }
 }
 
@@ -97,15 +99,17 @@ pub fn chunks(data: &[u8]) {
     }
 }
 
+/// The next line, without its end.
+fn line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+    let line = &rest[..end];
+    *rest = &rest[end + 2..];
+    Some(line)
+}
+
 /// Where a chunked body ends, if it is one.
 fn decode(mut rest: &[u8]) -> Option<usize> {
     let length = rest.len();
-    let mut line = |rest: &mut &[u8]| {
-        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
-        let line = &rest[..end];
-        *rest = &rest[end + 2..];
-        Some(line)
-    };
     loop {
         let size = usize::from_str_radix(std::str::from_utf8(line(&mut rest)?).ok()?, 16).ok()?;
         if size == 0 {

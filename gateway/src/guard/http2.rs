@@ -34,7 +34,7 @@ struct Frame {
 
 impl Frame {
     fn read(bytes: [u8; HEADER]) -> Self {
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte));
         Self {
             length: number(&bytes[..3]),
             kind: bytes[3],

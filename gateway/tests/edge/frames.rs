@@ -126,13 +126,13 @@ impl Connection {
         let reading = async {
             let mut header = [0; 9];
             self.stream.read_exact(&mut header).await.ok()?;
-            let [a, b, c, kind, flags, e, f, g, h] = header;
-            let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).expect("small")];
+            let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte));
+            let mut payload = vec![0; usize::try_from(number(&header[..3])).expect("small")];
             self.stream.read_exact(&mut payload).await.ok()?;
             Some(Frame {
-                kind,
-                flags,
-                stream: u32::from_be_bytes([e, f, g, h]),
+                kind: header[3],
+                flags: header[4],
+                stream: number(&header[5..]),
                 payload,
             })
         };

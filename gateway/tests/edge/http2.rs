@@ -1,6 +1,9 @@
 //! G-5, G-6: what HTTP/2 could carry into HTTP/1, and what it could make the gateway do.
 
-use super::frames::*;
+use super::frames::{
+    CONTINUATION, Connection, DATA, END_HEADERS, END_STREAM, End, Frame, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, block, get,
+};
 use super::support::{Configuration, id};
 use super::{open_gateway, refused_by, support};
 use serde_json::json;

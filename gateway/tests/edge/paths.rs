@@ -59,7 +59,9 @@ fn lenient(target: &str) -> String {
     for segment in path.split('/') {
         match segment.split([';', '\0', '\n']).next().unwrap_or_default() {
             "" | "." => {}
-            ".." => drop(segments.pop()),
+            ".." => {
+                segments.pop();
+            }
             other => segments.push(other),
         }
     }
