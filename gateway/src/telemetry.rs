@@ -131,11 +131,7 @@ impl Telemetry {
                 "Usage batches not yet shipped.",
             ),
             edge_refused: refusals(&registry),
-            connections_refused: counter(
-                &registry,
-                "gatehouse_connections_refused_total",
-                "Connections closed at once because there were too many.",
-            ),
+            connections_refused: refused_connections(&registry),
             evicted: counter(
                 &registry,
                 "gatehouse_rate_limit_counters_evicted_total",
@@ -258,6 +254,14 @@ fn counters(registry: &Registry, name: &str, help: &str) -> IntCounterVec {
     register(
         registry,
         IntCounterVec::new(Opts::new(name, help), &["route", "status", "reason"]),
+    )
+}
+
+fn refused_connections(registry: &Registry) -> IntCounter {
+    counter(
+        registry,
+        "gatehouse_connections_refused_total",
+        "Connections closed at once because there were too many.",
     )
 }
 
