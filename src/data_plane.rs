@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use gateway::{Config, Sockets, Source, TelemetryConfig};
+use gateway::{Config, ProxyProtocol, Sockets, Source, TelemetryConfig};
 use model::clock::SystemClock;
 use url::Url;
 
-use crate::settings::{GatewaySettings, StateSettings, TelemetrySettings, site};
+use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
 
 /// The variable that OpenTelemetry defines.
 const COMMON_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -34,6 +34,10 @@ pub(crate) fn config(
         key_brand: keys.1.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
         dns_servers: settings.dns_servers.clone(),
+        proxy_protocol: match settings.proxy_protocol {
+            ProxyProtocolSetting::Off => ProxyProtocol::Off,
+            ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,
+        },
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
         plugins: &plugins::REGISTRY,

@@ -114,6 +114,10 @@ pub(crate) struct GatewaySettings {
     /// DNS servers that the names of targets are asked of, separated by commas, like `10.0.0.2:53`; default the system's.
     #[arg(long, env = "GATEHOUSE_DNS_SERVERS", value_delimiter = ',', value_name = "ADDRESS", value_parser = address)]
     pub(crate) dns_servers: Vec<SocketAddr>,
+    /// Whether connections begin with a PROXY header (version 1 or 2): `off`, or `trusted`, which means that those from
+    /// trusted proxies must.
+    #[arg(long, env = "GATEHOUSE_PROXY_PROTOCOL", value_enum, default_value_t = ProxyProtocolSetting::Off, value_name = "WHEN")]
+    pub(crate) proxy_protocol: ProxyProtocolSetting,
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,
@@ -142,6 +146,15 @@ pub(crate) struct TelemetrySettings {
     /// trace is sent.
     #[arg(long, env = "GATEHOUSE_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL", value_parser = site)]
     pub(crate) otlp_endpoint: Option<Url>,
+}
+
+/// Whether connections begin with a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyProtocolSetting {
+    /// None does.
+    Off,
+    /// Those from trusted proxies do.
+    Trusted,
 }
 
 /// The demo shop.

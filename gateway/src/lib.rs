@@ -6,9 +6,10 @@
 mod config;
 mod error;
 mod follow;
+pub mod guard;
 pub mod host;
 mod identity;
-mod listener;
+pub mod listener;
 pub mod path;
 mod proxy;
 pub mod router;
@@ -21,8 +22,9 @@ pub mod telemetry;
 pub mod upstream;
 mod usage;
 
-pub use config::{Config, Source};
+pub use config::{Config, ProxyProtocol, Source};
 pub use error::Error;
+pub use proxy::client_ip;
 pub use server::{Gateway, Running};
 pub use sockets::Sockets;
 pub use telemetry::TelemetryConfig;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::apps::HttpServerApp;
 use plugins::Services;
 use plugins::counters::Counters;
 use tokio::net::TcpListener;
@@ -15,11 +15,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, Instance, Source, limits};
+use crate::config::{Config, Instance, ProxyProtocol, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Apps, Connections};
+use crate::listener::{self, Connections, Entrance};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
@@ -93,11 +93,7 @@ impl Gateway {
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::start(&config)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
-        let apps = Apps {
-            http1: app(false),
-            http2: app(true),
-        };
+        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
@@ -105,8 +101,8 @@ impl Gateway {
         for listener in listeners {
             proxies.push(serve(
                 listener,
-                apps.clone(),
-                &connections,
+                app.clone(),
+                (&connections, config.proxy_protocol),
                 &shared,
                 stop_accepting.clone(),
             )?);
@@ -115,8 +111,8 @@ impl Gateway {
         // Health is answered until the very end.
         let status = serve(
             status_listener,
-            Apps::plain(status_app),
-            &Arc::default(),
+            status_app,
+            (&Arc::default(), ProxyProtocol::Off),
             &shared,
             stop_following.clone(),
         )?;
@@ -233,11 +229,7 @@ impl Shared {
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> Proxy {
-    let mut options = HttpServerOptions::default();
-    options.h2c = http2;
-    options.h2_idle_timeout = Some(Duration::from_secs(limits::KEEP_ALIVE));
-    options.keepalive_request_limit = Some(limits::REQUESTS);
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> Proxy {
     Proxy {
         current: shared.current.clone(),
         changed: shared.changed.subscribe(),
@@ -248,7 +240,7 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
-        options,
+        options: listener::server_options(),
     }
 }
 
@@ -259,23 +251,25 @@ async fn sweep(client: Arc<Client>) {
     }
 }
 
-fn serve<A: ServerApp + Send + Sync + 'static>(
+fn serve<A: HttpServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
-    apps: Apps<A>,
-    connections: &Arc<Connections>,
+    app: Arc<A>,
+    (connections, proxy_protocol): (&Arc<Connections>, ProxyProtocol),
     shared: &Shared,
     stopping: watch::Receiver<bool>,
 ) -> Result<SocketAddr, Error> {
     let failed = Error::Threads;
     let address = listener.local_addr().map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
-    tokio::spawn(listener::accept(
-        listener,
-        apps,
-        connections.clone(),
-        shared.telemetry.clone(),
+    let entrance = Entrance {
+        app,
+        connections: connections.clone(),
+        telemetry: shared.telemetry.clone(),
         stopping,
-    ));
+        proxy_protocol,
+        secure: None,
+    };
+    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)
 }
 

@@ -83,6 +83,10 @@ reasons! {
     HeaderTooLarge = "header_too_large", 431, "Headers too large", "Send fewer or shorter headers.";
     /// The body is too large.
     BodyTooLarge = "body_too_large", 413, "Body too large", "Send a smaller body.";
+    /// The request did not come in time.
+    RequestTimeout = "request_timeout", 408, "Request too slow", "Send the whole request without long pauses.";
+    /// The request expects something that is not offered.
+    ExpectationFailed = "expectation_failed", 417, "Expectation failed", "Send the request without Expect, or with 100-continue.";
     /// The service has no target that could be asked.
     UpstreamUnavailable = "upstream_unavailable", 503, "Service unavailable", "Try again later.";
     /// The service could not be connected to.

@@ -79,7 +79,7 @@ impl Proxy {
             method: &request.method,
             headers: &request.headers,
             query: request.uri.query(),
-            sni: None,
+            sni: context.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
             source: client.ip,
             kind: router::kind_of(&request.headers, None),
         };

@@ -11,6 +11,7 @@ use pingora::protocols::http::ServerSession;
 use plugins::{Facts, Filter};
 
 use crate::host::Authority;
+use crate::listener::facts::tls_facts;
 use crate::runtime::{Route, Runtime, Service};
 use crate::telemetry::InFlight;
 use crate::telemetry::traces::Trace;
@@ -88,15 +89,19 @@ pub(super) struct Forward {
 pub(super) struct ClientTls {
     version: String,
     pub(super) server_name: Option<String>,
+    /// Whether the client showed a certificate that was verified.
+    pub(super) verified: bool,
 }
 
 impl ClientTls {
     /// Of the connection that a request came on; none when that is plain.
     pub(super) fn of(session: &ServerSession) -> Option<Self> {
+        let facts = tls_facts(session)?;
         let digest = session.digest()?.ssl_digest.as_ref()?;
         Some(Self {
             version: digest.version.to_string(),
-            server_name: None,
+            server_name: facts.server_name.clone(),
+            verified: !facts.client_certificates.is_empty(),
         })
     }
 

@@ -40,12 +40,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::limits;
+use crate::listener;
 use crate::runtime::Runtime;
 use crate::telemetry::Telemetry;
 use crate::upstream::Random;
 use crate::upstream::client::Client;
 use crate::usage::Recorder;
 
+pub use client::client_ip;
 pub(crate) use context::Context;
 use converse::Conversation;
 pub(crate) use mirror::COPIES;
@@ -120,13 +122,7 @@ impl HttpServerApp for Proxy {
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        let mut options = H2Options::default();
-        options
-            .max_concurrent_streams(limits::STREAMS)
-            .max_header_list_size(limits::HEADER_LIST)
-            .initial_window_size(limits::STREAM_WINDOW)
-            .initial_connection_window_size(limits::CONNECTION_WINDOW);
-        Some(options)
+        Some(listener::h2_options())
     }
 }
 

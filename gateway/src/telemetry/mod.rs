@@ -133,10 +133,10 @@ impl Telemetry {
         self.metrics.connections.refused.inc();
     }
 
-    /// A connection or request was refused before a route was looked for.
-    pub fn edge_refused(&self, reason: Reason) {
+    /// A connection or request broke a rule before a route was looked for.
+    pub fn edge_refused(&self, rule: &str) {
         let refusals = &self.metrics.connections.edge_refusals;
-        refusals.with_label_values(&[reason.code()]).inc();
+        refusals.with_label_values(&[rule]).inc();
     }
 
     /// A TLS handshake with a client ended, well or not.
@@ -285,7 +285,7 @@ mod tests {
         let open = telemetry.connection_accepted();
         telemetry.connection_refused();
         telemetry.tls_handshake(true);
-        telemetry.edge_refused(Reason::RouteNotFound);
+        telemetry.edge_refused("repeated_host");
         let target = TargetState {
             service: "s".to_owned(),
             target: "a\"\n:1".to_owned(),
@@ -300,7 +300,7 @@ mod tests {
             "gatehouse_connections_accepted_total 1",
             "gatehouse_connections_refused_total 1",
             r#"gatehouse_tls_handshakes_total{result="ok"} 1"#,
-            r#"gatehouse_edge_refusals_total{reason="route_not_found"} 1"#,
+            r#"gatehouse_edge_refusals_total{rule="repeated_host"} 1"#,
             r#"gatehouse_target_healthy{service="s",target="a\"\n:1"} 0"#,
             r#"gatehouse_target_breaker_state{service="s",target="a\"\n:1"} 2"#,
         ] {

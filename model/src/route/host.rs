@@ -17,6 +17,8 @@ impl HostName {
             return None;
         }
         match Host::parse(text).ok()? {
+            // An empty label would be cut off like a trailing dot when the host is read again.
+            Host::Domain(domain) if domain.split('.').any(str::is_empty) => None,
             Host::Domain(domain) => Some(Self(domain)),
             Host::Ipv4(ip) => Some(Self(ip.to_string())),
             Host::Ipv6(ip) => Some(Self(format!("[{ip}]"))),

@@ -183,7 +183,7 @@ impl Connections {
             edge_refusals: shelf.counters(
                 "gatehouse_edge_refusals_total",
                 "Connections and requests refused before a route was looked for, by reason.",
-                &["reason"],
+                &["rule"],
             ),
             handshakes: ["failed", "ok"].map(|result| handshakes.with_label_values(&[result])),
         }
