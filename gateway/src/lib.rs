@@ -17,6 +17,7 @@ mod server;
 mod source;
 mod status;
 mod telemetry;
+pub mod tls;
 pub mod upstream;
 mod usage;
 

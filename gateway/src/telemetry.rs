@@ -8,10 +8,14 @@ use model::reason::Reason;
 use pingora_http::RequestHeader;
 use plugins::Facts;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::runtime::Route;
+use crate::tls::Expiry;
+
+/// Certificates whose end is shown; those that end first.
+const EXPIRIES: usize = 1_000;
 
 /// Seconds; the bounds of usage histograms and a few more at both ends.
 const BUCKETS: [f64; 15] = [
@@ -60,6 +64,8 @@ pub(crate) struct Telemetry {
     pub(crate) usage_waiting: IntGauge,
     /// Connections that were closed at once because there were too many.
     pub(crate) connections_refused: IntCounter,
+    /// By name of the certificate, those that end first.
+    expiries: IntGaugeVec,
     evicted: IntCounter,
     evicted_before: AtomicU64,
     in_flight: Arc<AtomicI64>,
@@ -134,6 +140,16 @@ impl Telemetry {
                 "gatehouse_connections_refused_total",
                 "Connections closed at once because there were too many.",
             ),
+            expiries: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "gatehouse_certificate_expiry_timestamp_seconds",
+                        "When a certificate that is shown to clients ends.",
+                    ),
+                    &["certificate"],
+                ),
+            ),
             evicted: counter(
                 &registry,
                 "gatehouse_rate_limit_counters_evicted_total",
@@ -161,6 +177,17 @@ impl Telemetry {
         self.revision.set(revision);
         self.problems.set(i64::try_from(problems).unwrap_or(i64::MAX));
         self.behind.set(took.as_secs_f64());
+    }
+
+    /// These certificates are shown now.
+    pub(crate) fn certificates(&self, expiries: &[Expiry]) {
+        let mut first: Vec<&Expiry> = expiries.iter().collect();
+        first.sort_by_key(|expiry| expiry.at);
+        self.expiries.reset();
+        for expiry in first.into_iter().take(EXPIRIES) {
+            let of_one = self.expiries.with_label_values(&[expiry.certificate.as_str()]);
+            of_one.set(expiry.at.unix_timestamp());
+        }
     }
 
     /// Whether the source of the configuration answers.

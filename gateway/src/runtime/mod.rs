@@ -20,6 +20,7 @@ use model::service::Scheme;
 use plugins::Identity;
 
 use crate::router::Router;
+use crate::tls::Store;
 use crate::upstream::Pool;
 
 pub use build::{Builder, Problem};
@@ -87,6 +88,8 @@ pub struct Runtime {
     pub routes: HashMap<RouteId, Arc<Route>>,
     /// Who is known.
     pub known: Known,
+    /// Which certificate answers which name.
+    pub tls: Arc<Store>,
     /// The plugins of consumers.
     pub consumer_chains: HashMap<ConsumerId, Chain>,
     /// The plugins of consumer groups, among them the limits of plans.
