@@ -101,7 +101,7 @@ impl Pair<'_> {
 
 /// A time as specs hold it, which sorts as text.
 pub(crate) fn as_text(time: Timestamp) -> String {
-    let time = time.to_offset(UtcOffset::UTC);
+    let time = time.checked_to_offset(UtcOffset::UTC).unwrap_or(time);
     let whole = time.replace_nanosecond(0).unwrap_or(time);
     whole.format(&Rfc3339).unwrap_or_default()
 }
@@ -120,6 +120,7 @@ mod tests {
         for (text, read) in [
             ("2027-01-31T02:00:00+02:00", Some("2027-01-31T00:00:00Z")),
             ("2027-01-31T00:00:00.25Z", Some("2027-01-31T00:00:00Z")),
+            ("9999-12-31T23:00:00-23:00", Some("9999-12-31T23:00:00-23:00")),
             ("2027-01-31", None),
         ] {
             assert_eq!(in_utc(text).as_deref(), read, "{text}");

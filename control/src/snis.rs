@@ -20,6 +20,7 @@ impl Table for SniSpec {
     const RESOURCE: Resource = Resource::Certificates;
     const FILTERS: &'static [(&'static str, Filter)] = &[
         ("certificate", Filter::Reference("certificate_id", Kind::Certificate)),
+        ("ca_certificate", Filter::Member("ca_certificates", Kind::CaCertificate)),
         ("client_auth", Filter::Text("client_auth")),
     ];
 

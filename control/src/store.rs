@@ -21,6 +21,8 @@ use crate::{Control, authorize, certificates, references};
 pub enum Filter {
     /// With a column of ids; the value may be an id or a name.
     Reference(&'static str, Kind),
+    /// With the ids in a member of the spec; the value may be an id or a name.
+    Member(&'static str, Kind),
     /// With a column of text.
     Text(&'static str),
     /// With a column of times as text; only what comes before the value.
@@ -265,11 +267,14 @@ async fn push_conditions<S: Table>(
         let Some(value) = query.filter(name) else { continue };
         match filter {
             Filter::Reference(column, kind) => {
-                let id = references::find(connection, *kind, value).await?;
-                let id = id.ok_or_else(|| {
-                    Error::InvalidQuery(Errors::one(*name, Code::NotFound, format!("no {kind} `{value}`")))
-                })?;
+                let id = referred(connection, name, *kind, value).await?;
                 builder.push(format!(" and {column} = ")).push_bind(id);
+            }
+            Filter::Member(member, kind) => {
+                let id = referred(connection, name, *kind, value).await?;
+                builder
+                    .push(format!(" and spec -> '{member}' ? "))
+                    .push_bind(id.to_string());
             }
             Filter::Text(column) => {
                 builder.push(format!(" and {column} = ")).push_bind(value.to_owned());
@@ -284,6 +289,12 @@ async fn push_conditions<S: Table>(
         }
     }
     Ok(())
+}
+
+/// The id of what a filter names.
+async fn referred(connection: &mut PgConnection, filter: &str, kind: Kind, value: &str) -> Result<Uuid> {
+    let found = references::find(connection, kind, value).await?;
+    found.ok_or_else(|| Error::InvalidQuery(Errors::one(filter, Code::NotFound, format!("no {kind} `{value}`"))))
 }
 
 /// Makes an object.

@@ -85,7 +85,10 @@ impl Builder {
             id: failure.id,
             message: failure.message.clone(),
         });
-        unreadable.chain(self.uncompilable.iter().cloned()).chain(of_tls).collect()
+        unreadable
+            .chain(self.uncompilable.iter().cloned())
+            .chain(of_tls)
+            .collect()
     }
 
     /// When the certificates that are shown end.

@@ -98,20 +98,29 @@ impl Compiler {
         self.load_keys();
         let default = self.default_host();
         let mut made = HashMap::new();
-        let ids: Vec<SniId> = self.snis.iter().filter(|(_, spec)| spec.enabled).map(|(id, _)| *id).collect();
+        let ids: Vec<SniId> = self
+            .snis
+            .iter()
+            .filter(|(_, spec)| spec.enabled)
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
             if let Some(one) = self.make(id) {
                 made.insert(id, one);
             }
         }
         self.made = made;
-        let hosts = self.made.values().map(|made| (made.spec.name.clone(), made.host.clone()));
+        let hosts = self
+            .made
+            .values()
+            .map(|made| (made.spec.name.clone(), made.host.clone()));
         Store::new(hosts, default)
     }
 
     /// Opens the keys of certificates that changed. One that cannot be used keeps its last good form.
     fn load_keys(&mut self) {
-        self.keys.retain(|id, _| self.certificates.get(id).is_some_and(|spec| spec.enabled));
+        self.keys
+            .retain(|id, _| self.certificates.get(id).is_some_and(|spec| spec.enabled));
         for (id, spec) in self.certificates.iter().filter(|(_, spec)| spec.enabled) {
             if self.keys.get(id).is_some_and(|(known, _)| known == spec) {
                 continue;
@@ -156,15 +165,17 @@ impl Compiler {
         let keys = match self.keys.get(&spec.certificate) {
             Some((_, keys)) => keys.clone(),
             None => {
-                self.fail(id, "its certificate cannot be used, so the default one is shown".to_owned());
+                self.fail(
+                    id,
+                    "its certificate cannot be used, so the default one is shown".to_owned(),
+                );
                 default?
             }
         };
         let known = spec.ca_certificates.iter().filter_map(|id| self.authorities.get(id));
         let authorities: Vec<CaCertificateSpec> = known.filter(|spec| spec.enabled).cloned().collect();
-        let same = |made: &&Made| {
-            made.spec == spec && Arc::ptr_eq(&made.keys, &keys) && made.authorities == authorities
-        };
+        let same =
+            |made: &&Made| made.spec == spec && Arc::ptr_eq(&made.keys, &keys) && made.authorities == authorities;
         let host = self.made.get(&id).filter(same).map(|made| made.host.clone());
         let host = host.unwrap_or_else(|| Arc::new(Host::new(keys.clone(), rules(&spec), &authorities)));
         if let Err(message) = host.config() {
