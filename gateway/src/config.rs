@@ -16,6 +16,8 @@ pub struct Config {
     pub name: String,
     /// Where clients connect; port 0 takes any free one.
     pub proxy_listen: Vec<SocketAddr>,
+    /// Where clients connect over TLS; port 0 takes any free one.
+    pub proxy_tls_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub status_listen: SocketAddr,
     /// Where the configuration comes from.
@@ -67,6 +69,16 @@ pub(crate) mod limits {
     pub(crate) const FIRST_BYTES: Duration = Duration::from_secs(10);
     /// How long a plugin that has to wait may take.
     pub(crate) const PLUGIN: Duration = Duration::from_secs(5);
+    /// How long a TLS handshake may take.
+    pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+    /// TLS handshakes at once on one listener.
+    pub(crate) const HANDSHAKES: usize = 1_024;
+    /// How long a connection may be used, more or less.
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(3_600);
+    /// Requests on one connection.
+    pub(crate) const REQUESTS_PER_CONNECTION: u32 = 10_000;
+    /// Bytes that are read at once when they are kept back.
+    pub(crate) const PIECE: usize = 4 * 1024;
     /// Client connections at once.
     pub(crate) const CONNECTIONS: usize = 50_000;
     /// Client connections at once from one address that is not a trusted proxy.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use pingora::apps::HttpServerApp;
 use pingora::apps::http_app::HttpServer;
-use pingora::apps::{HttpServerApp as _, HttpServerOptions, ServerApp};
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use plugins::counters::Counters;
@@ -22,13 +22,14 @@ use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Apps, Connections};
+use crate::listener::{self, Connections, Entrance, Secure};
 use crate::proxy::Proxy;
 use crate::runtime::{Builder, Runtime};
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
+use crate::tls::Acceptor;
 use crate::upstream::Resolver;
 use crate::usage::Recorder;
 
@@ -47,9 +48,10 @@ pub struct Gateway;
 pub struct Running {
     _threads: Threads,
     proxies: Vec<SocketAddr>,
+    tls_proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
-    apps: [Arc<dyn Quiet>; 2],
+    app: Arc<dyn Quiet>,
     accepting: watch::Sender<bool>,
     following: watch::Sender<bool>,
     source: Option<JoinHandle<()>>,
@@ -96,36 +98,32 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let bind = |address: &SocketAddr| listener::bind(*address, "GATEHOUSE_PROXY_LISTEN");
-        let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let listeners = bind_all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?;
+        let tls_listeners = bind_all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?;
         let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::default());
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
-        let apps = Apps {
-            http1: app(false),
-            http2: app(true),
-        };
+        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
-        let mut proxies = Vec::new();
-        for listener in listeners {
-            proxies.push(serve(
-                listener,
-                apps.clone(),
-                &connections,
-                &shared,
-                stop_accepting.clone(),
-            )?);
-        }
+        let open = |listener, secure| {
+            let door = (listener, secure);
+            serve(door, app.clone(), &connections, &shared, stop_accepting.clone())
+        };
+        let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
+        let secure = || Some(Secure::new(acceptor.clone()));
+        let proxies = listeners.into_iter().map(|listener| open(listener, None));
+        let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
+        let tls_proxies = tls_listeners.into_iter().map(|listener| open(listener, secure()));
+        let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
         let status_app = Arc::new(HttpServer::new_app(shared.status()));
         // Health is answered until the very end.
         let status = serve(
-            status_listener,
-            Apps::plain(status_app),
+            (status_listener, None),
+            status_app,
             &Arc::default(),
             &shared,
             stop_following.clone(),
@@ -136,9 +134,10 @@ impl Gateway {
         Ok(Running {
             _threads: threads,
             proxies,
+            tls_proxies,
             status,
             shared,
-            apps: [apps.http1, apps.http2],
+            app,
             accepting,
             following,
             source,
@@ -151,6 +150,11 @@ impl Running {
     /// Where clients connect.
     pub fn proxy_addresses(&self) -> &[SocketAddr] {
         &self.proxies
+    }
+
+    /// Where clients connect over TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_proxies
     }
 
     /// Where `/readyz` is answered.
@@ -167,9 +171,7 @@ impl Running {
     pub async fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
         let _ = self.accepting.send(true);
-        for app in &self.apps {
-            app.close_idle().await;
-        }
+        self.app.close_idle().await;
         let deadline = Instant::now() + self.drain;
         while self.shared.telemetry.in_flight() > 0 && Instant::now() < deadline {
             sleep(LOOK).await;
@@ -225,7 +227,7 @@ impl Shared {
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> pingora::proxy::HttpProxy<Proxy> {
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> pingora::proxy::HttpProxy<Proxy> {
     let conf = ServerConf {
         upstream_keepalive_pool_size: UPSTREAM_POOL,
         max_retries: 6,
@@ -240,16 +242,19 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         telemetry: shared.telemetry.clone(),
         usage,
     };
-    let mut app = http_proxy(&Arc::new(conf), proxy);
-    let mut options = HttpServerOptions::default();
-    options.h2c = http2;
-    app.server_options = Some(options);
-    app
+    http_proxy(&Arc::new(conf), proxy)
 }
 
-fn serve<A: ServerApp + Send + Sync + 'static>(
-    listener: std::net::TcpListener,
-    apps: Apps<A>,
+fn bind_all(addresses: &[SocketAddr], setting: &'static str) -> Result<Vec<std::net::TcpListener>, Error> {
+    addresses
+        .iter()
+        .map(|address| listener::bind(*address, setting))
+        .collect()
+}
+
+fn serve<A: HttpServerApp + Send + Sync + 'static>(
+    (listener, secure): (std::net::TcpListener, Option<Secure>),
+    app: Arc<A>,
     connections: &Arc<Connections>,
     shared: &Shared,
     stopping: watch::Receiver<bool>,
@@ -257,13 +262,14 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
     let failed = Error::Threads;
     let address = listener.local_addr().map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
-    tokio::spawn(listener::accept(
-        listener,
-        apps,
-        connections.clone(),
-        shared.telemetry.clone(),
+    let entrance = Entrance {
+        app,
+        connections: connections.clone(),
+        telemetry: shared.telemetry.clone(),
         stopping,
-    ));
+        secure,
+    };
+    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)
 }
 

@@ -12,25 +12,22 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
 use model::certificate::Details;
 use rustls::pki_types::CertificateDer;
 use rustls::server::Acceptor as Greeter;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::listener::secure::Handshake;
 use crate::runtime::Runtime;
 
 pub(crate) use compile::{Compiler, Expiry};
 pub use store::Store;
-
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Shakes hands with clients by the certificates of the running snapshot.
 #[derive(Debug, Clone)]
@@ -43,20 +40,18 @@ impl Acceptor {
     pub(crate) fn new(current: Arc<ArcSwapOption<Runtime>>) -> Self {
         Self { current }
     }
+}
 
-    /// A connection under TLS. The name that was asked for and the certificates of the client, which were verified, are
-    /// known to the connection from then on.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long");
-        timeout(HANDSHAKE, self.shake(stream)).await.map_err(late)?
-    }
-
-    async fn shake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+#[async_trait]
+impl Handshake for Acceptor {
+    /// The name that was asked for and the certificates of the client, which were verified, are known to the connection
+    /// from then on.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let greeting = LazyConfigAcceptor::new(Greeter::default(), stream).await?;
         let store = self.current.load().as_ref().map(|runtime| runtime.tls.clone());
         let store = store.ok_or_else(|| io::Error::other("there is no configuration yet"))?;
-        let hello = greeting.client_hello();
-        let config = store.find(hello.server_name()).config().map_err(io::Error::other)?;
+        let config = store.find(greeting.client_hello().server_name()).config();
+        let config = config.map_err(io::Error::other)?;
         greeting.into_stream(config).await
     }
 }

@@ -27,6 +27,7 @@ use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
 
 use super::super::Acceptor;
+use crate::listener::secure::Handshake as _;
 use crate::runtime::{Builder, Runtime};
 
 pub(super) const SECRET: [u8; 32] = [7; 32];
@@ -85,7 +86,7 @@ impl Front {
 }
 
 async fn echo(acceptor: &Acceptor, stream: TcpStream) {
-    let Ok(mut stream) = acceptor.accept(stream).await else {
+    let Ok(mut stream) = acceptor.handshake(stream).await else {
         return;
     };
     let mut piece = [0; 64];
