@@ -29,6 +29,7 @@ mod refusals;
 mod restart;
 mod robustness;
 mod routing;
+mod tls;
 mod usage;
 
 use std::time::Duration;
