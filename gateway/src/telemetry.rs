@@ -116,11 +116,7 @@ impl Telemetry {
                 "gatehouse_config_source_up",
                 "1 while the source of the configuration answers.",
             ),
-            behind: float_gauge(
-                &registry,
-                "gatehouse_config_apply_seconds",
-                "How long the last change took to compile.",
-            ),
+            behind: applying(&registry),
             problems: gauge(
                 &registry,
                 "gatehouse_config_problems",
@@ -141,16 +137,7 @@ impl Telemetry {
                 "gatehouse_connections_refused_total",
                 "Connections closed at once because there were too many.",
             ),
-            expiries: register(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "gatehouse_certificate_expiry_timestamp_seconds",
-                        "When a certificate that is shown to clients ends.",
-                    ),
-                    &["certificate"],
-                ),
-            ),
+            expiries: expiries(&registry),
             evicted: counter(
                 &registry,
                 "gatehouse_rate_limit_counters_evicted_total",
@@ -284,6 +271,22 @@ fn counters(registry: &Registry, name: &str, help: &str) -> IntCounterVec {
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     register(registry, IntGauge::new(name, help))
+}
+
+fn applying(registry: &Registry) -> Gauge {
+    float_gauge(
+        registry,
+        "gatehouse_config_apply_seconds",
+        "How long the last change took to compile.",
+    )
+}
+
+fn expiries(registry: &Registry) -> IntGaugeVec {
+    let opts = Opts::new(
+        "gatehouse_certificate_expiry_timestamp_seconds",
+        "When a certificate that is shown to clients ends.",
+    );
+    register(registry, IntGaugeVec::new(opts, &["certificate"]))
 }
 
 fn float_gauge(registry: &Registry, name: &str, help: &str) -> Gauge {

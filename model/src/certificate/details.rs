@@ -72,7 +72,7 @@ impl Validity {
 /// Reads a certificate; the error is a sentence for people.
 pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err("cannot be read: what stands between `BEGIN` and `END` is no X.509 certificate".to_owned()),
     }
 }

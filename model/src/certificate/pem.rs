@@ -65,7 +65,7 @@ fn bounded(text: &str) -> Result<(), String> {
 pub(crate) fn write<'a>(label: &str, ders: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut text = String::new();
     for der in ders {
-        text.push_str(&format!("-----BEGIN {label}-----\n"));
+        text.extend(["-----BEGIN ", label, "-----\n"]);
         let encoded = STANDARD.encode(der);
         let mut rest = encoded.as_str();
         while !rest.is_empty() {
@@ -74,7 +74,7 @@ pub(crate) fn write<'a>(label: &str, ders: impl IntoIterator<Item = &'a [u8]>) -
             text.push('\n');
             rest = after;
         }
-        text.push_str(&format!("-----END {label}-----\n"));
+        text.extend(["-----END ", label, "-----\n"]);
     }
     text
 }

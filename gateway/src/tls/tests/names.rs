@@ -172,7 +172,7 @@ async fn old_versions_are_refused() {
     assert_eq!((answer.first(), &answer[5..]), (Some(&0x15), [2, 70].as_slice()));
 }
 
-/// A ClientHello that speaks TLS 1.1 at best, with one cipher suite and the signatures that it knows.
+/// A `ClientHello` that speaks TLS 1.1 at best, with one cipher suite and the signatures that it knows.
 fn hello_of_tls11() -> Vec<u8> {
     let signatures = [0x00, 0x0d, 0x00, 0x06, 0x00, 0x04, 0x04, 0x03, 0x04, 0x01];
     let mut body = vec![0x03, 0x02];

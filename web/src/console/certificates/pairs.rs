@@ -136,7 +136,9 @@ impl FormPage {
     }
 
     fn key_help(&self) -> &'static str {
-        if self.stored.is_some() {
+        if !self.fields.errors().is_empty() {
+            "Paste it again: a key is never shown, so it is not here any more."
+        } else if self.stored.is_some() {
             "It is never shown. Leave it empty to keep the stored one."
         } else {
             "Without passphrase. It is sealed before it is stored, and never shown again."
