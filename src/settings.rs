@@ -96,6 +96,16 @@ pub(crate) struct GatewaySettings {
         value_name = "ADDRESS"
     )]
     pub(crate) proxy_listen: Vec<SocketAddr>,
+    /// Where clients connect over TLS; several are separated by commas.
+    #[arg(
+        long,
+        env = "GATEHOUSE_PROXY_TLS_LISTEN",
+        value_parser = address,
+        default_value = "0.0.0.0:8443",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) proxy_tls_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     #[arg(
         long,

@@ -14,7 +14,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::secrets::{hexadecimal, token_hash};
 use crate::{Control, audit, authorize};
+
+/// The members of a certificate that hold a sealed key.
+const SEALED: [&str; 2] = ["key", "key_alt"];
 
 /// Whether a change is stored or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +117,7 @@ impl Change {
         authorize(&self.actor, resource, action)
     }
 
-    /// Notes what happened to one object, for history, diff and undo. Secrets never belong in here.
+    /// Notes what happened to one object, for history, diff and undo. Secrets belong in here sealed only.
     pub(crate) fn record(&mut self, record: ChangeRecord) {
         self.records.push(record);
     }
@@ -139,7 +143,7 @@ impl Change {
             return Ok(Written {
                 value,
                 revision: None,
-                changes: self.records,
+                changes: masked(self.records),
                 warnings: self.warnings,
             });
         }
@@ -157,7 +161,7 @@ impl Change {
         Ok(Written {
             value,
             revision: Some(revision),
-            changes: self.records,
+            changes: masked(self.records),
             warnings: self.warnings,
         })
     }
@@ -211,6 +215,21 @@ impl Change {
         .await?;
         Ok(())
     }
+}
+
+/// The same records without sealed keys: a mark that differs when the key does stands in their place.
+pub(crate) fn masked(mut records: Vec<ChangeRecord>) -> Vec<ChangeRecord> {
+    for record in records.iter_mut().filter(|record| record.kind == Kind::Certificate) {
+        for state in [&mut record.before, &mut record.after].into_iter().flatten() {
+            for member in SEALED {
+                if let Some(Value::String(key)) = state.get_mut(member) {
+                    let hash = token_hash(key);
+                    *key = format!("sealed ({})", hexadecimal(&hash[..4]));
+                }
+            }
+        }
+    }
+    records
 }
 
 /// The object that was asked for: others come after it, but go before it when they are deleted with it.

@@ -6,6 +6,7 @@
 )]
 
 mod admins;
+mod certificates;
 mod developers;
 mod idempotency;
 mod jobs;

@@ -19,6 +19,7 @@ mod sockets;
 mod source;
 mod status;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 mod usage;
 

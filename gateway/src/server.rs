@@ -19,7 +19,7 @@ use crate::config::{Config, Instance, ProxyProtocol, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Connections, Entrance};
+use crate::listener::{self, Connections, Entrance, Secure};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
@@ -27,6 +27,7 @@ use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
+use crate::tls::Acceptor;
 use crate::upstream::client::Client;
 use crate::upstream::{Measured, Names, Random, Upstreams};
 use crate::usage::Recorder;
@@ -46,6 +47,7 @@ pub struct Gateway;
 pub struct Running {
     _threads: Threads,
     proxies: Vec<SocketAddr>,
+    tls_proxies: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
     accepting: watch::Sender<bool>,
@@ -86,8 +88,12 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let bind = |address: &SocketAddr| config.sockets.bind(*address, "GATEHOUSE_PROXY_LISTEN");
-        let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let bind_all = |addresses: &[SocketAddr], setting| {
+            let bound = addresses.iter().map(|address| config.sockets.bind(*address, setting));
+            bound.collect::<Result<Vec<_>, _>>()
+        };
+        let listeners = bind_all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?;
+        let tls_listeners = bind_all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?;
         let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
@@ -97,22 +103,32 @@ impl Gateway {
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
-        let mut proxies = Vec::new();
-        for listener in listeners {
-            proxies.push(serve(
-                listener,
-                app.clone(),
-                (&connections, config.proxy_protocol),
-                &shared,
-                stop_accepting.clone(),
-            )?);
-        }
+        let open = |listener, secure| {
+            let door = Door {
+                secure,
+                connections: connections.clone(),
+                proxy_protocol: config.proxy_protocol,
+                counted: true,
+            };
+            serve(listener, app.clone(), door, &shared, stop_accepting.clone())
+        };
+        let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
+        let secure = || Some(Secure::new(acceptor.clone()));
+        let proxies = listeners.into_iter().map(|listener| open(listener, None));
+        let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
+        let tls_proxies = tls_listeners.into_iter().map(|listener| open(listener, secure()));
+        let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
         let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
             status_listener,
             status_app,
-            (&Arc::default(), ProxyProtocol::Off),
+            Door {
+                secure: None,
+                connections: Arc::default(),
+                proxy_protocol: ProxyProtocol::Off,
+                counted: false,
+            },
             &shared,
             stop_following.clone(),
         )?;
@@ -123,6 +139,7 @@ impl Gateway {
         Ok(Running {
             _threads: threads,
             proxies,
+            tls_proxies,
             status,
             shared,
             accepting,
@@ -139,6 +156,11 @@ impl Running {
     /// Where clients connect.
     pub fn proxy_addresses(&self) -> &[SocketAddr] {
         &self.proxies
+    }
+
+    /// Where clients connect over TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_proxies
     }
 
     /// Where `/readyz` is answered.
@@ -251,10 +273,18 @@ async fn sweep(client: Arc<Client>) {
     }
 }
 
+/// What the connections of a listener go through.
+struct Door {
+    secure: Option<Secure>,
+    connections: Arc<Connections>,
+    proxy_protocol: ProxyProtocol,
+    counted: bool,
+}
+
 fn serve<A: HttpServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
     app: Arc<A>,
-    (connections, proxy_protocol): (&Arc<Connections>, ProxyProtocol),
+    door: Door,
     shared: &Shared,
     stopping: watch::Receiver<bool>,
 ) -> Result<SocketAddr, Error> {
@@ -263,11 +293,12 @@ fn serve<A: HttpServerApp + Send + Sync + 'static>(
     let listener = TcpListener::from_std(listener).map_err(failed)?;
     let entrance = Entrance {
         app,
-        connections: connections.clone(),
+        connections: door.connections,
         telemetry: shared.telemetry.clone(),
         stopping,
-        proxy_protocol,
-        secure: None,
+        proxy_protocol: door.proxy_protocol,
+        counted: door.counted,
+        secure: door.secure,
     };
     tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)

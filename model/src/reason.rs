@@ -51,6 +51,8 @@ reasons! {
     PathRejected = "path_rejected", 400, "Path refused", "Send the path without encoded control characters, dot segments or encoded slashes.";
     /// The `Host` is missing, repeated or not a host.
     HostRejected = "host_rejected", 400, "Host refused", "Send one valid Host header.";
+    /// The connection was opened for another name, whose rules for client certificates differ.
+    MisdirectedRequest = "misdirected_request", 421, "Misdirected request", "Open a new connection for this host.";
     /// No route matches.
     RouteNotFound = "route_not_found", 404, "No route", "Check the host and the path of the URL.";
     /// A route matches but for the method.

@@ -30,6 +30,7 @@ mod refusals;
 mod restart;
 mod robustness;
 mod routing;
+mod tls;
 mod upgrade;
 mod usage;
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::clients::Api;
 use crate::console::Office;
 use crate::developer::{first_key, sign_up_and_in};
 use crate::portal::{DEVELOPER, Shop};
@@ -106,6 +107,7 @@ async fn furnish(office: &Office) -> Furniture {
     api.make("/upstreams", json!({"name": "products-eu"})).await;
     let target = json!({"upstream": "products-eu", "address": office.echo.address.to_string()});
     api.make("/targets", target).await;
+    furnish_tls(&api).await;
     api.make("/consumers", json!({"name": "fjord", "custom_id": "crm-2041"}))
         .await;
     let key = api.key("fjord").await;
@@ -153,6 +155,26 @@ fn routes() -> [Value; 4] {
     ]
 }
 
+/// A certificate with names, one of which it does not cover, and an authority of clients.
+async fn furnish_tls(api: &Api) {
+    let (cert, key, authority) = (
+        include_str!("../../admin/src/api/certificates/example.pem"),
+        include_str!("../../admin/src/api/certificates/example.key"),
+        include_str!("../../admin/src/api/certificates/authority.pem"),
+    );
+    let body = json!({"name": "api-example-com", "cert": cert, "key": key, "tags": ["team:shop"]});
+    api.make("/certificates", body).await;
+    api.make("/ca-certificates", json!({"name": "partners-ca", "cert": authority}))
+        .await;
+    let plain = json!({"name": "api.example.com", "certificate": "api-example-com"});
+    api.make("/snis", plain).await;
+    let asking = json!({
+        "name": "partners.example.com", "certificate": "api-example-com",
+        "client_auth": "required", "ca_certificates": ["partners-ca"], "min_tls": "1.3"
+    });
+    api.make("/snis", asking).await;
+}
+
 struct Furniture {
     limit: String,
     key: String,
@@ -183,6 +205,16 @@ async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
         "/console/upstreams",
         "/console/upstreams/products-eu",
         "/console/upstreams/products-eu/edit",
+        "/console/certificates",
+        "/console/certificates/new",
+        "/console/certificates/api-example-com",
+        "/console/certificates/api-example-com/edit",
+        "/console/snis/new?certificate=api-example-com",
+        "/console/snis/partners.example.com/edit",
+        "/console/ca-certificates",
+        "/console/ca-certificates/new",
+        "/console/ca-certificates/partners-ca",
+        "/console/ca-certificates/partners-ca/delete",
         "/console/plugins",
         &format!("/console/plugins/{limit}"),
         "/console/plugins/new?plugin=request-transform&route=echo",
@@ -209,6 +241,8 @@ async fn every_other_page_of_the_console_is_fit_for_everybody() {
     // Lists say what they are for while they are empty.
     let lists = [
         "/console/services",
+        "/console/certificates",
+        "/console/ca-certificates",
         "/console/plugins",
         "/console/apis",
         "/console/revisions",

@@ -28,7 +28,6 @@ pub(crate) struct Secure {
 
 impl Secure {
     /// Shakes hands in this way.
-    #[expect(dead_code, reason = "listeners with certificates do")]
     pub(crate) fn new(handshake: Arc<dyn Handshake>) -> Self {
         Self {
             handshake,

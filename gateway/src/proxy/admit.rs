@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::context::{ClientTls, Context, Forward};
 use super::{Proxy, answer, client, forward, head, record};
 use crate::config::limits;
-use crate::host;
+use crate::host::{self, Authority};
 use crate::path::{self, CanonicalPath};
 use crate::router::{self, Match, NoMatch, Wanted};
 use crate::runtime::{Access, Link, Route, Runtime};
@@ -68,6 +68,7 @@ impl Proxy {
     ) -> Result<(), Refusal> {
         head::check(request)?;
         let authority = host::authority(request).map_err(|detail| head::refusal(Reason::HostRejected, detail))?;
+        check_name(context, runtime, authority.as_ref())?;
         let path = path::canonical(request.uri.path()).map_err(|detail| head::refusal(Reason::PathRejected, detail))?;
         let scheme = forward::scheme(request, client.tls, context.forward.from_trusted_proxy);
         let port = authority.as_ref().and_then(|authority| authority.port);
@@ -147,6 +148,19 @@ impl Proxy {
         }
         None
     }
+}
+
+/// Refuses a host whose clients have to prove more than the name did that the connection was made for.
+fn check_name(context: &Context, runtime: &Runtime, authority: Option<&Authority>) -> Result<(), Refusal> {
+    let (Some(tls), Some(authority)) = (&context.tls, authority) else {
+        return Ok(());
+    };
+    let host = authority.host.as_str();
+    if runtime.tls.misdirects(tls.server_name.as_deref(), tls.verified, host) {
+        let detail = "This connection was made for another name; make one for this host.";
+        return Err(head::refusal(Reason::MisdirectedRequest, detail));
+    }
+    Ok(())
 }
 
 /// Where the request comes from.

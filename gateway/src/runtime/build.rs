@@ -19,6 +19,7 @@ use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
+use crate::tls::{Expiry, Store};
 use crate::upstream::client::Version;
 use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
@@ -47,7 +48,6 @@ pub struct Builder {
     services: Services,
     filters: HashMap<PluginId, (PluginSpec, Link)>,
     upstreams: Arc<Upstreams>,
-    secret: [u8; 32],
     current: Option<Arc<Runtime>>,
     unreadable: BTreeMap<(Kind, Uuid), String>,
     uncompilable: Vec<Problem>,
@@ -81,7 +81,6 @@ impl Builder {
             services,
             filters: HashMap::new(),
             upstreams,
-            secret: *secret,
             current: None,
             unreadable: BTreeMap::new(),
             uncompilable: Vec::new(),
@@ -106,35 +105,53 @@ impl Builder {
             id: *id,
             message: message.clone(),
         });
-        unreadable.chain(self.uncompilable.iter().cloned()).collect()
+        let of_tls = self.state.tls.failures().iter().map(|failure| Problem {
+            kind: failure.kind,
+            id: failure.id,
+            message: failure.message.clone(),
+        });
+        unreadable
+            .chain(self.uncompilable.iter().cloned())
+            .chain(of_tls)
+            .collect()
+    }
+
+    /// When the certificates that are shown end.
+    pub(crate) fn expiries(&self) -> Vec<Expiry> {
+        self.state.tls.expiries()
     }
 
     /// The snapshot of `revision`, whose entries are those before and these.
     pub fn apply(&mut self, revision: i64, entries: &[Entry]) -> Arc<Runtime> {
         let mut routing = self.current.is_none();
+        let mut tls = routing;
         for entry in entries {
             let key = (entry.kind, entry.id);
             match self.state.set(entry) {
                 Ok(touched) => {
                     self.unreadable.remove(&key);
                     routing |= touched == Touched::Routing;
+                    tls |= touched == Touched::Tls;
                 }
                 Err(message) => {
                     self.unreadable.insert(key, message);
                 }
             }
         }
-        let runtime = match self.current.take() {
-            Some(current) if !routing => self.with_callers(current, revision),
-            _ => self.compile(revision),
+        let current = self.current.take();
+        let kept = current.as_ref().map(|current| current.tls.clone()).filter(|_| !tls);
+        let tls = kept.unwrap_or_else(|| Arc::new(self.state.tls.compile()));
+        let runtime = match current {
+            Some(current) if !routing => self.with_callers(&current, revision, tls),
+            _ => self.compile(revision, tls),
         };
         let runtime = Arc::new(runtime);
         self.current = Some(runtime.clone());
         runtime
     }
 
-    /// Only consumers and credentials changed: everything else is taken over.
-    fn with_callers(&mut self, current: Arc<Runtime>, revision: i64) -> Runtime {
+    /// Only consumers, credentials or certificates changed: everything else is taken over.
+    fn with_callers(&mut self, current: &Runtime, revision: i64, tls: Arc<Store>) -> Runtime {
         let known = self.state.known.clone();
         Runtime {
             revision,
@@ -142,12 +159,13 @@ impl Builder {
             services: current.services.clone(),
             routes: current.routes.clone(),
             known,
+            tls,
             consumer_chains: current.consumer_chains.clone(),
             group_chains: current.group_chains.clone(),
         }
     }
 
-    fn compile(&mut self, revision: i64) -> Runtime {
+    fn compile(&mut self, revision: i64, tls: Arc<Store>) -> Runtime {
         self.uncompilable.clear();
         let links = self.compile_plugins();
         let services = self.compile_services();
@@ -195,6 +213,7 @@ impl Builder {
             services: Arc::new(services),
             routes,
             known: self.state.known.clone(),
+            tls,
             consumer_chains,
             group_chains,
         }

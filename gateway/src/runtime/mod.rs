@@ -21,6 +21,7 @@ use plugins::Identity;
 
 use crate::router::Router;
 use crate::telemetry::metrics::RouteMetrics;
+use crate::tls::Store;
 use crate::upstream::Split;
 
 pub use build::{Builder, Problem};
@@ -74,6 +75,8 @@ pub struct Runtime {
     pub routes: HashMap<RouteId, Arc<Route>>,
     /// Who is known.
     pub known: Known,
+    /// Which certificate answers which name.
+    pub tls: Arc<Store>,
     /// The plugins of consumers.
     pub consumer_chains: HashMap<ConsumerId, Chain>,
     /// The plugins of consumer groups, among them the limits of plans.

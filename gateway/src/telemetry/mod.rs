@@ -14,11 +14,11 @@ pub mod traces;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use model::reason::Reason;
 use pingora_http::RequestHeader;
 use prometheus::{IntCounter, IntGauge};
 
 use crate::error::Error;
+use crate::tls::Expiry;
 use access_log::AccessLog;
 use metrics::{Metrics, TargetState};
 pub use outcome::{LogChoice, Outcome, Protocol, Tls, UpstreamExchange};
@@ -157,6 +157,11 @@ impl Telemetry {
         self.metrics.configuration.source_up.set(i64::from(up));
     }
 
+    /// These certificates are shown to clients now.
+    pub(crate) fn certificates(&self, expiries: &[Expiry]) {
+        self.metrics.configuration.show(expiries);
+    }
+
     /// The source said that what is served is current.
     pub(crate) fn source_confirmed(&self) {
         let mut confirmed = self
@@ -210,6 +215,7 @@ fn size(bytes: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::reason::Reason;
 
     fn text(telemetry: &Telemetry, evicted: u64) -> String {
         String::from_utf8(telemetry.render(evicted, std::iter::empty())).expect("text")

@@ -141,6 +141,7 @@ pub(crate) fn config(source: Source) -> Config {
     Config {
         name: "test".into(),
         proxy_listen: vec![any],
+        proxy_tls_listen: vec![any],
         status_listen: any,
         sockets: gateway::Sockets::default(),
         source,

@@ -9,13 +9,19 @@ mod target;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use prometheus::{Encoder as _, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    Encoder as _, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
 
 use super::outcome::Protocol;
 use super::traces;
+use crate::tls::Expiry;
 pub use route::{RouteMetrics, Routes};
 use shelf::Shelf;
 pub use target::{Breaker, TargetState, Targets};
+
+/// Certificates whose end is shown.
+const MAX_CERTIFICATES: usize = 1_000;
 
 /// Seconds; the bounds of usage histograms and a few more at both ends.
 const SECONDS: [f64; 15] = [
@@ -77,6 +83,7 @@ pub(crate) struct Configuration {
     pub(crate) apply_seconds: Gauge,
     pub(crate) problems: IntGauge,
     lag: Gauge,
+    expiries: IntGaugeVec,
     /// When the source last said what is current.
     pub(crate) confirmed: Mutex<Option<Instant>>,
 }
@@ -213,7 +220,23 @@ impl Configuration {
                 "gatehouse_config_lag_seconds",
                 "Time since the source last said that what is served is current, in seconds; -1 before it first did.",
             ),
+            expiries: shelf.gauges(
+                "gatehouse_certificate_expiry_timestamp_seconds",
+                "When a certificate that is shown to clients ends; of more than a thousand, those that end first.",
+                &["certificate"],
+            ),
             confirmed: Mutex::default(),
+        }
+    }
+
+    /// Shows when these certificates end.
+    pub(crate) fn show(&self, expiries: &[Expiry]) {
+        let mut first: Vec<&Expiry> = expiries.iter().collect();
+        first.sort_by_key(|expiry| expiry.at);
+        self.expiries.reset();
+        for expiry in first.into_iter().take(MAX_CERTIFICATES) {
+            let of_one = self.expiries.with_label_values(&[expiry.certificate.as_str()]);
+            of_one.set(expiry.at.unix_timestamp());
         }
     }
 
