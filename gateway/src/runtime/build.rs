@@ -9,7 +9,7 @@ use model::Kind;
 use model::id::{PluginId, RouteId, ServiceId};
 use model::plugin::{PluginSpec, Scope};
 use model::route::RouteSpec;
-use model::service::ServiceSpec;
+use model::service::{HttpVersion, Scheme, ServiceSpec};
 use model::snapshot::Entry;
 use plugins::{Registry, Services};
 use uuid::Uuid;
@@ -218,7 +218,7 @@ impl Builder {
     fn targets_of(&self, spec: &ServiceSpec) -> (String, Vec<Endpoint>, String) {
         if let Some(url) = &spec.url {
             let host = url.host_str().unwrap_or_default();
-            let port = url.port_or_known_default().unwrap_or_default();
+            let port = spec.port();
             return (
                 url.to_string(),
                 vec![Endpoint::new(&format!("{host}:{port}"), 1)],
@@ -268,22 +268,39 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         .and_then(url::Url::port)
         .map(|port| format!(":{port}"))
         .unwrap_or_default();
+    let server_name = spec.tls.tls_server_name.as_deref().unwrap_or(name);
     let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
     Service {
         id,
         name: spec.name.to_string(),
+        protocol: spec.protocol(),
         scheme: spec.scheme(),
+        http_version: spec.http_version,
+        proxy_protocol: spec.proxy_protocol,
         base_path: crate::path::canonical_pattern(spec.base_path()),
         host: format!("{name}{port}"),
-        server_name: name.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        tls_verify: spec.tls_verify,
-        version: Version::Http1,
+        server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        version: version(spec),
         tls: OnceLock::new(),
         connect_timeout: milliseconds(spec.connect_timeout_ms),
         response_timeout: milliseconds(spec.response_timeout_ms),
         idle_timeout: milliseconds(spec.idle_timeout_ms),
-        retries: spec.retries,
+        timeout: spec.timeout_ms.map(milliseconds),
+        retries: spec.retry.retries,
+        retry: spec.retry.clone(),
+        proof: spec.tls.clone(),
+        mirror: spec.mirror.clone(),
         pool,
+    }
+}
+
+/// Which HTTP targets are spoken to in; gRPC is nothing without HTTP/2.
+fn version(spec: &ServiceSpec) -> Version {
+    match (spec.http_version, spec.scheme()) {
+        _ if spec.protocol().is_grpc() => Version::Http2,
+        (HttpVersion::Two, _) => Version::Http2,
+        (HttpVersion::Auto, Scheme::Https) => Version::Negotiated,
+        (HttpVersion::One, _) | (HttpVersion::Auto, Scheme::Http) => Version::Http1,
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
-use model::service::Scheme;
+use model::service::{HttpVersion, Mirror, ProxyProtocol, Retry, Scheme, ServiceProtocol};
 use plugins::Identity;
 
 use crate::router::Router;
@@ -34,16 +34,20 @@ pub struct Service {
     pub id: ServiceId,
     /// Its name.
     pub name: String,
-    /// How its targets are spoken to.
+    /// What its targets speak.
+    pub protocol: ServiceProtocol,
+    /// Whether connections to them are plain or encrypted.
     pub scheme: Scheme,
+    /// The version of HTTP that they are spoken to in.
+    pub http_version: HttpVersion,
+    /// Whether they are told the client's address.
+    pub proxy_protocol: ProxyProtocol,
     /// What stands before the path that is forwarded; empty when nothing does.
     pub base_path: String,
     /// The `Host` that targets see, with a port when it is not the scheme's.
     pub host: String,
     /// The name that a target must prove with TLS.
     pub server_name: String,
-    /// Whether it must.
-    pub tls_verify: bool,
     /// Which HTTP is spoken to targets.
     pub(crate) version: Version,
     /// How they are spoken to over TLS; made when it is needed first.
@@ -54,8 +58,16 @@ pub struct Service {
     pub response_timeout: Duration,
     /// Longest silence.
     pub idle_timeout: Duration,
+    /// Time for all attempts together.
+    pub timeout: Option<Duration>,
     /// Attempts after a failed connection.
     pub retries: u8,
+    /// When requests are tried again.
+    pub retry: Retry,
+    /// How targets prove who they are, and the gateway to them.
+    pub proof: model::service::Tls,
+    /// The service that gets copies of requests.
+    pub mirror: Option<Mirror>,
     /// Its targets.
     pub pool: Arc<Pool>,
 }
@@ -69,7 +81,7 @@ impl Service {
         let made = self.tls.get_or_init(|| {
             let settings = TlsSettings {
                 name: &self.server_name,
-                verify: self.tls_verify,
+                verify: self.proof.tls_verify,
                 protocols: self.version.protocols(),
                 ..TlsSettings::default()
             };
