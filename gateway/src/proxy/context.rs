@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use h2::Reason as Code;
 use model::reason::Reason;
 use plugins::{Facts, Filter};
 
+use super::grpc::Dialect;
 use crate::host::Authority;
 use crate::runtime::{Route, Runtime};
 use crate::telemetry::InFlight;
@@ -43,6 +45,10 @@ pub(crate) struct Context {
     pub(super) stale: bool,
     /// Whether the client went away.
     pub(super) client_gone: bool,
+    /// The dialect of gRPC that the client speaks, where the request does not say it any more.
+    pub(super) dialect: Option<Dialect>,
+    /// The code by which the service broke its stream.
+    pub(super) broken_by: Option<Code>,
     /// Whether the connection became one of another protocol, such as a WebSocket.
     pub(super) upgraded: bool,
     /// Counts it as being in flight until it is dropped.
@@ -76,6 +82,8 @@ impl Context {
             answered: false,
             stale: false,
             client_gone: false,
+            dialect: None,
+            broken_by: None,
             upgraded: false,
             _in_flight: in_flight,
         }
@@ -90,6 +98,11 @@ impl Context {
             }
         }
         None
+    }
+
+    /// Whether a filter sees the response body, and may make one where there is none.
+    pub(super) fn filters_response_body(&self) -> bool {
+        self.ran.iter().any(|filter| filter.reads_response_body())
     }
 
     /// Lets the filters that ran see a piece of the response body, the last one first.

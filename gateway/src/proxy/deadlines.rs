@@ -54,7 +54,7 @@ impl Deadlines {
     /// What is over by now.
     pub(super) fn missed(&self, now: Instant) -> Option<Fault> {
         if self.total.is_some_and(|total| total <= now) {
-            return Some(Fault::new(Failure::Timeout, "the time for the whole request is over"));
+            return Some(over());
         }
         match self.answer {
             Some(answer) if answer <= now => Some(Fault::new(Failure::Timeout, "no response in time")),
@@ -62,6 +62,11 @@ impl Deadlines {
             _ => None,
         }
     }
+}
+
+/// The time for everything is over.
+pub(super) fn over() -> Fault {
+    Fault::new(Failure::Timeout, "the time for the whole request is over")
 }
 
 #[cfg(test)]

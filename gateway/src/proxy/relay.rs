@@ -6,33 +6,42 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode, Version as HttpVersion};
 use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use plugins::{Answer, Refusal};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::context::Context;
 use super::converse::Conversation;
-use super::deadlines::Deadlines;
+use super::deadlines::{self, Deadlines};
+use super::grpc::{self, Dialect, Messages};
+use super::grpc_web::Translation;
+use super::look::{Gone, Look};
+use super::reply::Reply;
 use super::upload::Upload;
-use super::{End, Proxy, answer, failure, forward, head};
+use super::{End, Proxy, failure, forward, head};
 use crate::config::limits;
 use crate::runtime::{Route, Service};
-use crate::upstream::client::{Dial, Event, Exchange, Failure, Fault, Framing, Head, Return};
+use crate::upstream::client::{Dial, Event, Exchange, Failure, Fault, Framing, Head, Return, Version};
 
 /// A request on its way.
 pub(super) struct Relay<'a> {
-    proxy: &'a Proxy,
-    session: &'a mut ServerSession,
-    context: &'a mut Context,
-    upload: Upload,
+    pub(super) proxy: &'a Proxy,
+    pub(super) session: &'a mut ServerSession,
+    pub(super) context: &'a mut Context,
+    pub(super) upload: Upload,
     upgrade: bool,
+    /// By when everything has to be over, whoever says so.
+    until: Option<Instant>,
+    /// Between what the client speaks and what the service does.
+    pub(super) translation: Option<Translation>,
+    pub(super) reply: Reply,
+    /// Counts the messages of a call, which has no other limit.
+    messages: Option<Messages>,
 }
 
 /// Why there is no whole response.
-enum Trouble {
+pub(super) enum Trouble {
     /// The service failed.
     Service(Fault),
     /// The client went away, or does not go on.
@@ -62,6 +71,10 @@ impl<'a> Relay<'a> {
             session,
             context,
             upgrade,
+            until: None,
+            translation: None,
+            reply: Reply::default(),
+            messages: None,
         }
     }
 
@@ -91,20 +104,37 @@ impl<'a> Relay<'a> {
         let peer = peer.unwrap_or(facts.client_ip);
         let request = self.session.req_header_mut();
         self.context.target = forward::prepare(request, facts, route, &self.context.forward, peer);
+        let dialect = Dialect::of(&request.headers);
+        let called_for = dialect.and_then(|_| grpc::timeout(&request.headers));
+        let total = called_for.into_iter().chain(route.service.timeout).min();
+        self.until = total.map(|total| Instant::from_std(self.context.began) + total);
+        if let Some(dialect) = dialect {
+            self.prepare_call(dialect, route.service.version);
+        }
+    }
+
+    /// Makes a call of any dialect one that the service understands.
+    fn prepare_call(&mut self, dialect: Dialect, version: Version) {
+        self.context.dialect = Some(dialect);
+        self.translation = Translation::of(dialect).filter(|_| version != Version::Http1);
+        if let Some(translation) = &self.translation {
+            grpc::translate(self.session.req_header_mut());
+            if !translation.keeps_length() {
+                self.upload.forget_length();
+            }
+        }
+        if self.translation.is_some() || dialect == Dialect::Grpc {
+            self.messages = Some(Messages::up_to(self.upload.lift_limit()));
+        }
     }
 
     async fn attempt(&mut self, service: &Arc<Service>) -> Result<End, Trouble> {
-        let endpoint = service.pool.pick(&self.context.tried).ok_or_else(failure::no_target)?;
-        let address = match endpoint.socket {
-            Some(socket) => socket,
-            None => {
-                let found = self.proxy.resolver.resolve(&endpoint.address).await;
-                found.ok_or_else(failure::no_target)?
-            }
+        let until = self.until;
+        let opening = self.open(service);
+        let (mut exchange, back) = match until {
+            Some(until) => timeout_at(until, opening).await.map_err(|_| deadlines::over())??,
+            None => opening.await?,
         };
-        self.context.tried.push(endpoint.address.clone());
-        self.context.upstream_began = Some(std::time::Instant::now());
-        let (mut exchange, back) = self.start(service, address).await?;
         match self.exchange(service, &mut exchange).await? {
             Done::Whole => {
                 self.proxy.client.give_back(exchange, back);
@@ -125,6 +155,21 @@ impl<'a> Relay<'a> {
                 )))
             }
         }
+    }
+
+    /// Begins an exchange with the next target.
+    async fn open(&mut self, service: &Service) -> Result<(Exchange, Return), Fault> {
+        let endpoint = service.pool.pick(&self.context.tried).ok_or_else(failure::no_target)?;
+        let address = match endpoint.socket {
+            Some(socket) => socket,
+            None => {
+                let found = self.proxy.resolver.resolve(&endpoint.address).await;
+                found.ok_or_else(failure::no_target)?
+            }
+        };
+        self.context.tried.push(endpoint.address.clone());
+        self.context.upstream_began = Some(std::time::Instant::now());
+        self.start(service, address).await
     }
 
     async fn start(&self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
@@ -150,8 +195,8 @@ impl<'a> Relay<'a> {
     /// Moves bytes both ways until the response is whole.
     async fn exchange(&mut self, service: &Service, exchange: &mut Exchange) -> Result<Done, Trouble> {
         let now = Instant::now();
-        let mut deadlines = Deadlines::new(service.idle_timeout, None, now);
-        let mut timer = std::pin::pin!(sleep_until(now + service.idle_timeout));
+        let mut deadlines = Deadlines::new(service.idle_timeout, self.until, now);
+        let mut timer = std::pin::pin!(sleep_until(deadlines.next()));
         let mut asked = false;
         loop {
             if self.upload.feed(exchange) && !asked {
@@ -161,19 +206,12 @@ impl<'a> Relay<'a> {
                     timer.as_mut().reset(deadlines.next());
                 }
             }
-            let look = if !self.upload.whole && !exchange.is_full() {
-                Look::Body
-            } else if self.upload.whole && !self.context.answered && !self.upgrade {
-                Look::Presence
-            } else {
-                Look::Nothing
-            };
+            let look = self.look(exchange);
             let event = tokio::select! {
-                biased;
                 event = poll_fn(|cx| exchange.poll(cx)) => event?,
-                piece = look.at(self.session) => {
-                    let piece = piece.map_err(|_| self.gone())?;
-                    self.upload.take(piece, self.context, exchange).map_err(Trouble::Refused)?;
+                seen = look.at(self.session) => {
+                    let piece = seen.map_err(|gone| self.left(gone, exchange))?;
+                    self.forward(piece, exchange).map_err(Trouble::Refused)?;
                     deadlines.moved(Instant::now());
                     continue;
                 }
@@ -203,99 +241,40 @@ impl<'a> Relay<'a> {
         }
     }
 
-    async fn interim(&mut self, header: Box<ResponseHeader>) -> Result<(), Trouble> {
-        let request = self.session.req_header();
-        let wanted = match header.status.as_u16() {
-            100 => request.headers.contains_key(EXPECT),
-            103 => true,
-            _ => false,
+    /// What to expect of the client now. Its leaving shows on a stream of its own at any time, and on a connection only
+    /// when no body is in the way.
+    fn look(&self, exchange: &mut Exchange) -> Look {
+        let whole = self.upload.whole;
+        if !whole && !exchange.is_full() {
+            Look::Body
+        } else if self.session.is_http2() || (whole && !self.upgrade) {
+            Look::Presence
+        } else {
+            Look::Nothing
+        }
+    }
+
+    /// Hands a piece of the body on; none is its end.
+    fn forward(&mut self, piece: Option<Bytes>, exchange: &mut Exchange) -> Result<(), Refusal> {
+        let piece = match &mut self.translation {
+            Some(translation) => translation.request(piece)?,
+            None => piece,
         };
-        if wanted && request.version == HttpVersion::HTTP_11 {
-            self.session
-                .write_response_header(header)
-                .await
-                .map_err(|_| self.gone())?;
+        if let (Some(messages), Some(piece)) = (&mut self.messages, &piece) {
+            messages.check(piece)?;
         }
-        Ok(())
+        self.upload.take(piece, self.context, exchange)
     }
 
-    /// Sends the head of the response on.
-    async fn begin(&mut self, header: Box<ResponseHeader>, framing: Framing) -> Result<(), Trouble> {
-        self.context.answered = true;
-        let header = self.finish_head(header, framing);
-        self.session
-            .write_response_header(header)
-            .await
-            .map_err(|_| self.gone())
+    /// The client left, which the service gets to know in the same words.
+    fn left(&mut self, gone: Gone, exchange: &mut Exchange) -> Trouble {
+        if let Some(code) = gone.0 {
+            exchange.give_up_with(code);
+        }
+        self.gone()
     }
 
-    /// The head as the client sees it.
-    fn finish_head(&mut self, mut header: Box<ResponseHeader>, framing: Framing) -> Box<ResponseHeader> {
-        if let Some(began) = self.context.upstream_began {
-            self.context.upstream_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        }
-        let upgraded = header.status == StatusCode::SWITCHING_PROTOCOLS;
-        self.context.upgraded = upgraded;
-        answer::remove_hop_by_hop(&mut header, upgraded);
-        answer::finish(&mut header, self.context);
-        if !upgraded {
-            self.say_where_it_ends(&mut header, framing);
-        }
-        header
-    }
-
-    fn say_where_it_ends(&self, header: &mut ResponseHeader, framing: Framing) {
-        let request = self.session.req_header();
-        let bodiless = request.method == Method::HEAD
-            || header.status == StatusCode::NO_CONTENT
-            || header.status == StatusCode::NOT_MODIFIED;
-        match framing {
-            Framing::Open if !bodiless => {
-                header.remove_header(&CONTENT_LENGTH);
-                if request.version == HttpVersion::HTTP_11 {
-                    let _ = header.insert_header(TRANSFER_ENCODING, "chunked");
-                }
-            }
-            Framing::Empty if !bodiless => drop(header.insert_header(CONTENT_LENGTH, "0")),
-            _ => {}
-        }
-    }
-
-    async fn pass(&mut self, piece: Bytes) -> Result<(), Trouble> {
-        let mut piece = Some(piece);
-        self.context.filter_response_body(&mut piece, false);
-        match piece {
-            Some(piece) => {
-                let written = self.session.write_response_body(piece, false).await;
-                written.map_err(|_| self.gone())
-            }
-            None => Ok(()),
-        }
-    }
-
-    async fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Trouble> {
-        let mut rest = None;
-        self.context.filter_response_body(&mut rest, true);
-        let rest = rest.unwrap_or_default();
-        let written = match trailers.filter(|_| self.session.is_http2()) {
-            Some(trailers) => {
-                let written = self.session.write_response_body(rest, false).await;
-                match written {
-                    Ok(()) => self.session.write_response_trailers(trailers).await,
-                    failed => failed,
-                }
-            }
-            None => self.session.write_response_body(rest, true).await,
-        };
-        written.map_err(|_| self.gone())?;
-        if !self.upload.whole {
-            // The service did not want the rest; the client may still be sending it.
-            super::linger::drain(self.session).await;
-        }
-        Ok(())
-    }
-
-    fn gone(&mut self) -> Trouble {
+    pub(super) fn gone(&mut self) -> Trouble {
         self.context.client_gone = true;
         Trouble::Client
     }
@@ -327,6 +306,7 @@ impl<'a> Relay<'a> {
                     .as_ref()
                     .map_or("", |route| route.service.name.as_str());
                 let reason = failure::reason(&fault);
+                self.context.broken_by = fault.code;
                 tracing::warn!(
                     service,
                     request_id = self.context.request_id,
@@ -345,27 +325,6 @@ impl<'a> Relay<'a> {
         self.proxy
             .send(self.session, self.context, Answer::Refusal(refusal))
             .await
-    }
-}
-
-/// What the client may do meanwhile.
-#[derive(Clone, Copy)]
-enum Look {
-    /// Send more of the body.
-    Body,
-    /// Go away.
-    Presence,
-    /// Nothing that is of interest now.
-    Nothing,
-}
-
-impl Look {
-    async fn at(self, session: &mut ServerSession) -> pingora::Result<Option<Bytes>> {
-        match self {
-            Self::Body => session.read_request_body().await,
-            Self::Presence => session.read_body_or_idle(true).await,
-            Self::Nothing => std::future::pending().await,
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use h2::Reason as Code;
+
 /// What went wrong, as far as balancing and answers care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
@@ -32,6 +34,8 @@ pub(crate) struct Fault {
     pub(crate) stale: bool,
     /// Whether there was no target at all.
     pub(crate) nobody: bool,
+    /// The code by which the service broke the stream, over HTTP/2.
+    pub(crate) code: Option<Code>,
 }
 
 impl Fault {
@@ -43,6 +47,7 @@ impl Fault {
             unsent: false,
             stale: false,
             nobody: false,
+            code: None,
         }
     }
 
