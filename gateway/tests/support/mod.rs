@@ -1,6 +1,8 @@
 //! A configuration in a file, a server that echoes, and a client that hides nothing.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod http2;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +61,15 @@ impl Configuration {
     pub(crate) fn service(self, number: u128, url: &str) -> Self {
         let mut body = service(number);
         body["url"] = json!(url);
+        self.with(Kind::Service, number, body)
+    }
+
+    pub(crate) fn service_with(self, number: u128, url: &str, changes: Value) -> Self {
+        let mut body = service(number);
+        body["url"] = json!(url);
+        for (member, value) in changes.as_object().into_iter().flatten() {
+            body[member] = value.clone();
+        }
         self.with(Kind::Service, number, body)
     }
 
