@@ -20,6 +20,7 @@ pub(crate) fn config(
     Config {
         name: settings.gateway_name.clone().unwrap_or_else(machine),
         proxy_listen: settings.proxy_listen.clone(),
+        stream_listen: settings.stream_listen.clone(),
         status_listen: settings.status_listen,
         source: Source::Postgres(url.to_owned()),
         data_dir: Some(state.data_dir.clone()),

@@ -4,9 +4,9 @@
 //! the same transaction, the audit entry, one revision with before and after, and the rows that gateways follow.
 //! The head row is locked last, so that revisions are dense and become visible in their order.
 
-use model::Kind;
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
+use model::{Kind, Warning};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -33,6 +33,7 @@ pub struct Change {
     now: Timestamp,
     records: Vec<ChangeRecord>,
     entries: Vec<(Kind, Uuid, Option<Value>)>,
+    warnings: Vec<Warning>,
 }
 
 /// What a change did to one object.
@@ -70,6 +71,8 @@ pub struct Written<T> {
     pub revision: Option<i64>,
     /// What happened, or would have.
     pub changes: Vec<ChangeRecord>,
+    /// What is odd about what was written.
+    pub warnings: Vec<Warning>,
 }
 
 impl Change {
@@ -83,6 +86,7 @@ impl Change {
             now,
             records: Vec::new(),
             entries: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
@@ -114,6 +118,11 @@ impl Change {
         self.records.push(record);
     }
 
+    /// Tells the author what is odd about what is written, which is valid all the same.
+    pub(crate) fn warn(&mut self, warnings: Vec<Warning>) {
+        self.warnings.extend(warnings);
+    }
+
     /// Sets what gateways see of one object; `None` when it is gone. The last call for an object counts.
     pub(crate) fn publish(&mut self, kind: Kind, id: Uuid, body: Option<Value>) {
         self.entries
@@ -131,6 +140,7 @@ impl Change {
                 value,
                 revision: None,
                 changes: self.records,
+                warnings: self.warnings,
             });
         }
         let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
@@ -148,6 +158,7 @@ impl Change {
             value,
             revision: Some(revision),
             changes: self.records,
+            warnings: self.warnings,
         })
     }
 

@@ -5,7 +5,7 @@
 
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
-use model::{Code, Draft, Errors, Kind, Noun, Stored, Submission};
+use model::{Code, Draft, Errors, Kind, Noun, Stored, Submission, Warning};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -51,6 +51,11 @@ pub trait Table: Noun {
         _errors: &mut Errors,
     ) -> impl Future<Output = Result<()>> {
         async { Ok(()) }
+    }
+
+    /// What is odd about a spec among the other objects, although it is valid.
+    fn warnings(_connection: &mut PgConnection, _id: Uuid, _spec: &Self) -> impl Future<Output = Result<Vec<Warning>>> {
+        async { Ok(Vec::new()) }
     }
 
     /// The objects that would be left without what they need.
@@ -252,6 +257,8 @@ pub(crate) async fn insert<S: Table>(
     submission: Submission<S::Draft>,
 ) -> Result<Stored<S>> {
     let spec = validate::<S>(change.connection(), id, None, submission).await?;
+    let warnings = S::warnings(change.connection(), id, &spec).await?;
+    change.warn(warnings);
     let now = change.now();
     let sql = format!(
         "insert into {} (id, name, spec, tags, enabled, search, created_at, updated_at)
@@ -320,6 +327,8 @@ async fn update<S: Table>(
 ) -> Result<Stored<S>> {
     let id: Uuid = before.id.into();
     let spec = validate::<S>(change.connection(), id, Some(&before.spec), submission).await?;
+    let warnings = S::warnings(change.connection(), id, &spec).await?;
+    change.warn(warnings);
     if to_json(&spec)? == to_json(&before.spec)? {
         return Ok(before);
     }

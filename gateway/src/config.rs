@@ -16,6 +16,8 @@ pub struct Config {
     pub name: String,
     /// Where clients connect; port 0 takes any free one.
     pub proxy_listen: Vec<SocketAddr>,
+    /// Where connections are passed on that are not opened.
+    pub stream_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub status_listen: SocketAddr,
     /// Where the configuration comes from.

@@ -16,6 +16,7 @@ pub mod runtime;
 mod server;
 mod source;
 mod status;
+mod stream;
 mod telemetry;
 pub mod upstream;
 mod usage;

@@ -26,6 +26,7 @@ use crate::runtime::{Builder, Runtime};
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
+use crate::stream::Streams;
 use crate::telemetry::Telemetry;
 use crate::upstream::Resolver;
 use crate::upstream::client::Client;
@@ -46,6 +47,7 @@ pub struct Gateway;
 pub struct Running {
     _threads: Threads,
     proxies: Vec<SocketAddr>,
+    streams: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
     accepting: watch::Sender<bool>,
@@ -85,6 +87,8 @@ impl Gateway {
         };
         let bind = |address: &SocketAddr| listener::bind(*address, "GATEHOUSE_PROXY_LISTEN");
         let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let bind = |address: &SocketAddr| listener::bind(*address, "GATEHOUSE_STREAM_LISTEN");
+        let stream_listeners = config.stream_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let status_listener = listener::bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
@@ -108,6 +112,7 @@ impl Gateway {
                 stop_accepting.clone(),
             )?);
         }
+        let streams = pass_streams(stream_listeners, &shared, &stop_accepting)?;
         let status_app = Arc::new(HttpServer::new_app(shared.status()));
         // Health is answered until the very end.
         let status = serve(
@@ -124,6 +129,7 @@ impl Gateway {
         Ok(Running {
             _threads: threads,
             proxies,
+            streams,
             status,
             shared,
             accepting,
@@ -138,6 +144,11 @@ impl Running {
     /// Where clients connect.
     pub fn proxy_addresses(&self) -> &[SocketAddr] {
         &self.proxies
+    }
+
+    /// Where connections are passed on that are not opened.
+    pub fn stream_addresses(&self) -> &[SocketAddr] {
+        &self.streams
     }
 
     /// Where `/readyz` is answered.
@@ -252,6 +263,21 @@ fn serve<A: ServerApp + Send + Sync + 'static>(
         stopping,
     ));
     Ok(address)
+}
+
+fn pass_streams(
+    listeners: Vec<std::net::TcpListener>,
+    shared: &Shared,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Vec<SocketAddr>, Error> {
+    let streams = Arc::new(Streams::new(shared.current.clone(), shared.telemetry.clone()));
+    let mut addresses = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        addresses.push(listener.local_addr().map_err(Error::Threads)?);
+        let listener = TcpListener::from_std(listener).map_err(Error::Threads)?;
+        tokio::spawn(streams.clone().accept(listener, stopping.clone()));
+    }
+    Ok(addresses)
 }
 
 fn start_source(

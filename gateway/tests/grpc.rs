@@ -32,9 +32,15 @@ async fn a_call_comes_back_with_its_trailers() {
         .expect("an answer");
     assert_eq!((answer.status, &answer.body), (200, &message(b"hello")), "{answer:?}");
     let trailers = answer.trailers.expect("trailers");
-    assert_eq!((&trailers["grpc-status"], &trailers["grpc-message"]), (&"0".parse().expect("a value"), &"as asked".parse().expect("a value")));
+    assert_eq!(
+        (&trailers["grpc-status"], &trailers["grpc-message"]),
+        (&"0".parse().expect("a value"), &"as asked".parse().expect("a value"))
+    );
     let seen = service.began().await;
-    assert_eq!((&seen["te"], &seen["grpc-timeout"]), (&"trailers".parse().expect("a value"), &"10S".parse().expect("a value")));
+    assert_eq!(
+        (&seen["te"], &seen["grpc-timeout"]),
+        (&"trailers".parse().expect("a value"), &"10S".parse().expect("a value"))
+    );
     gateway.stop().await;
 }
 
@@ -127,7 +133,10 @@ async fn what_the_gateway_refuses_is_told_in_the_words_of_grpc() {
 async fn a_call_ends_when_its_own_time_is_over() {
     let mut service = Service::start(None).await;
     let (gateway, mut client) = gateway_to(&service).await;
-    let answer = client.unary("Hang", &[("grpc-timeout", "300m")], b"x").await.expect("an answer");
+    let answer = client
+        .unary("Hang", &[("grpc-timeout", "300m")], b"x")
+        .await
+        .expect("an answer");
     assert_eq!(answer.only(), Some("4"), "{answer:?}");
     service.began().await;
     assert_eq!(service.notice().await, Notice::Reset(Reason::CANCEL));
@@ -203,20 +212,37 @@ async fn a_browser_calls_in_text_over_http_1() {
     let body = STANDARD.encode(&call[..4]) + &STANDARD.encode(&call[4..]);
     let request = web_call("Unary", "application/grpc-web-text+proto", body.as_bytes());
     let (head, body) = dechunked(&raw(gateway.proxy_addresses()[0], &request).await);
-    assert!(head.starts_with("http/1.1 200") && head.contains("content-type: application/grpc-web-text+proto"), "{head}");
+    assert!(
+        head.starts_with("http/1.1 200") && head.contains("content-type: application/grpc-web-text+proto"),
+        "{head}"
+    );
     let mut bytes = Vec::new();
-    for part in String::from_utf8(body).expect("text").split_inclusive('=').filter(|part| *part != "=") {
-        let padded = format!("{:=<1$}", part.trim_end_matches('='), part.trim_end_matches('=').len().next_multiple_of(4));
+    for part in String::from_utf8(body)
+        .expect("text")
+        .split_inclusive('=')
+        .filter(|part| *part != "=")
+    {
+        let padded = format!(
+            "{:=<1$}",
+            part.trim_end_matches('='),
+            part.trim_end_matches('=').len().next_multiple_of(4)
+        );
         bytes.extend(STANDARD.decode(padded).expect("base64"));
     }
     assert!(bytes.starts_with(&call), "{}", bytes.escape_ascii());
     let frame = &bytes[call.len()..];
     assert_eq!(frame[0], 0x80);
     let lines = String::from_utf8_lossy(&frame[5..]);
-    assert!(lines.contains("grpc-status: 0\r\n") && lines.contains("grpc-message: as asked\r\n"), "{lines}");
+    assert!(
+        lines.contains("grpc-status: 0\r\n") && lines.contains("grpc-message: as asked\r\n"),
+        "{lines}"
+    );
     let seen = service.began().await;
     assert_eq!(seen["content-type"], "application/grpc+proto");
-    assert!(seen.contains_key("te") && !seen.contains_key("content-length"), "{seen:?}");
+    assert!(
+        seen.contains_key("te") && !seen.contains_key("content-length"),
+        "{seen:?}"
+    );
     gateway.stop().await;
 }
 
@@ -230,7 +256,11 @@ async fn a_browser_calls_in_binary_over_http_2() {
     let response = response.await.expect("a response");
     assert_eq!(response.headers()["content-type"], "application/grpc-web+proto");
     let body = support::http2::whole(&mut response.into_body()).await.expect("whole");
-    assert!(body.starts_with(&message(b"hello")) && body.ends_with(b"\r\n"), "{}", body.escape_ascii());
+    assert!(
+        body.starts_with(&message(b"hello")) && body.ends_with(b"\r\n"),
+        "{}",
+        body.escape_ascii()
+    );
     gateway.stop().await;
 }
 
@@ -246,10 +276,20 @@ async fn a_browser_reads_the_status_of_a_call_that_failed() {
     ] {
         let request = web_call(method, "application/grpc-web-text", body);
         let answer = raw(gateway.proxy_addresses()[0], &request).await.to_lowercase();
-        assert!(answer.starts_with("http/1.1 200") && answer.contains(status), "{method}: {answer}");
-        assert!(answer.contains("content-type: application/grpc-web-text+proto"), "{method}: {answer}");
+        assert!(
+            answer.starts_with("http/1.1 200") && answer.contains(status),
+            "{method}: {answer}"
+        );
+        assert!(
+            answer.contains("content-type: application/grpc-web-text+proto"),
+            "{method}: {answer}"
+        );
     }
-    let page = raw(gateway.proxy_addresses()[0], &web_call("Page", "application/grpc-web-text", b"")).await;
+    let page = raw(
+        gateway.proxy_addresses()[0],
+        &web_call("Page", "application/grpc-web-text", b""),
+    )
+    .await;
     assert!(page.starts_with("HTTP/1.1 503") && page.contains("<p>down"), "{page}");
     gateway.stop().await;
 }

@@ -29,4 +29,4 @@ pub mod validation;
 
 pub use draft::{Draft, Submission};
 pub use noun::{Kind, Noun, Stored};
-pub use validation::{Code, Errors, FieldError};
+pub use validation::{Code, Errors, FieldError, Warning};

@@ -16,7 +16,7 @@ use super::{Proxy, answer, client, forward, head};
 use crate::config::limits;
 use crate::host;
 use crate::path::{self, CanonicalPath};
-use crate::router::{Match, NoMatch, Wanted};
+use crate::router::{self, Match, NoMatch, Wanted};
 use crate::runtime::{Access, Link, Route, Runtime};
 
 impl Proxy {
@@ -72,6 +72,10 @@ impl Proxy {
             path: &path,
             method: &request.method,
             headers: &request.headers,
+            query: request.uri.query(),
+            sni: None,
+            source: client.ip,
+            kind: router::kind_of(&request.headers, None),
         };
         let found = find(runtime, &wanted).map_err(|no_match| refuse(&no_match, &request.method, &path))?;
         let route = runtime.routes.get(&found.route).cloned();

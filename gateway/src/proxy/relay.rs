@@ -23,6 +23,7 @@ use super::{End, Proxy, failure, forward, head};
 use crate::config::limits;
 use crate::runtime::{Route, Service};
 use crate::upstream::client::{Dial, Event, Exchange, Failure, Fault, Framing, Head, Return, Version};
+use crate::upstream::preamble;
 
 /// A request on its way.
 pub(super) struct Relay<'a> {
@@ -179,7 +180,7 @@ impl<'a> Relay<'a> {
             tls,
             version: service.version,
             timeout: service.connect_timeout,
-            preamble: None,
+            preamble: self.preamble(service),
         };
         // A connection that waited may be closed just now, which only some requests can be tried again after.
         let fresh = self.context.stale;
@@ -190,6 +191,20 @@ impl<'a> Relay<'a> {
             upgrade: self.upgrade,
             body: self.upload.framing,
         })
+    }
+
+    /// Who the client is, for a service that wants to know it before anything else. Its port is known when it connected
+    /// itself.
+    fn preamble(&self, service: &Service) -> Option<Bytes> {
+        let facts = self.context.facts.as_ref()?;
+        let local = self.session.server_addr().and_then(|address| address.as_inet())?;
+        let peer = self.session.client_addr().and_then(|address| address.as_inet())?;
+        let port = if peer.ip().to_canonical() == facts.client_ip {
+            peer.port()
+        } else {
+            0
+        };
+        preamble::header(service.proxy_protocol, SocketAddr::new(facts.client_ip, port), *local)
     }
 
     /// Moves bytes both ways until the response is whole.

@@ -277,7 +277,7 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         scheme: spec.scheme(),
         http_version: spec.http_version,
         proxy_protocol: spec.proxy_protocol,
-        base_path: crate::path::canonical_pattern(spec.base_path()),
+        base_path: crate::path::canonical_base(spec.base_path()),
         host: format!("{name}{port}"),
         server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
         version: version(spec),

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 mod pool;
+pub(crate) mod preamble;
 mod resolver;
 
 pub use pool::{Endpoint, Pool};

@@ -112,7 +112,13 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         }
         "Only" => {
             let mut head = grpc_head();
-            *head.headers_mut() = head.headers().clone().into_iter().filter_map(named).chain(trailers("5").into_iter().filter_map(named)).collect();
+            *head.headers_mut() = head
+                .headers()
+                .clone()
+                .into_iter()
+                .filter_map(named)
+                .chain(trailers("5").into_iter().filter_map(named))
+                .collect();
             let _ = respond.send_response(head, true);
         }
         "Break" => {
@@ -131,7 +137,9 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
         }
         "Page" => {
             let head = Response::builder().status(503).header("content-type", "text/html");
-            let mut send = respond.send_response(head.body(()).expect("a response"), false).expect("sent");
+            let mut send = respond
+                .send_response(head.body(()).expect("a response"), false)
+                .expect("sent");
             let _ = send.send_data(Bytes::from_static(b"<p>down"), true);
         }
         _ => {
@@ -214,7 +222,12 @@ impl Client {
     }
 
     /// A whole call with one message.
-    pub(crate) async fn unary(&mut self, method: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Result<Answer, h2::Error> {
+    pub(crate) async fn unary(
+        &mut self,
+        method: &str,
+        headers: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Result<Answer, h2::Error> {
         let mut call = self.call(method, headers).await;
         let send = async {
             write(&mut call.send, message(bytes)).await;
@@ -232,7 +245,13 @@ impl Client {
                 bytes.extend_from_slice(&piece);
             }
             let trailers = body.trailers().await?;
-            Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze(), trailers, at_once })
+            Ok(Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body: bytes.freeze(),
+                trailers,
+                at_once,
+            })
         };
         let both = async { tokio::join!(send, answer).1 };
         timeout(PATIENCE, both).await.expect("in time")
@@ -255,7 +274,9 @@ impl Answer {
     pub(crate) fn only(&self) -> Option<&str> {
         assert!(self.at_once, "more than a head: {self:?}");
         assert_eq!((self.status, self.trailers.is_none()), (200, true), "{self:?}");
-        self.headers.get("grpc-status").map(|status| status.to_str().expect("text"))
+        self.headers
+            .get("grpc-status")
+            .map(|status| status.to_str().expect("text"))
     }
 }
 
@@ -289,6 +310,9 @@ impl Call {
 
     pub(crate) async fn trailers(&mut self) -> Option<HeaderMap> {
         let body = self.body.as_mut().expect("a body");
-        timeout(PATIENCE, body.trailers()).await.expect("in time").expect("trailers")
+        timeout(PATIENCE, body.trailers())
+            .await
+            .expect("in time")
+            .expect("trailers")
     }
 }

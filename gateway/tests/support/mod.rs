@@ -152,6 +152,7 @@ pub(crate) fn config(source: Source) -> Config {
     Config {
         name: "test".into(),
         proxy_listen: vec![any],
+        stream_listen: Vec::new(),
         status_listen: any,
         source,
         data_dir: None,

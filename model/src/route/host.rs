@@ -82,6 +82,34 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// How much it fixes: exact over wildcard, longer wildcards first, and a named port over none.
+    pub(super) fn rank(&self) -> (u8, usize) {
+        let port = usize::from(self.port.is_some());
+        match &self.host {
+            HostMatch::Exact(_) => (2, port),
+            HostMatch::Suffix(part) | HostMatch::Prefix(part) => (1, part.len() * 2 + port),
+        }
+    }
+
+    /// Whether every host that `other` takes is taken.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let hosts = match (&self.host, &other.host) {
+            (HostMatch::Exact(one), HostMatch::Exact(other)) => one == other,
+            (HostMatch::Suffix(one), HostMatch::Exact(other)) => {
+                other.len() > one.len() && other.ends_with(one.as_str())
+            }
+            (HostMatch::Prefix(one), HostMatch::Exact(other)) => {
+                other.len() > one.len() && other.starts_with(one.as_str())
+            }
+            (HostMatch::Suffix(one), HostMatch::Suffix(other)) => other.ends_with(one.as_str()),
+            (HostMatch::Prefix(one), HostMatch::Prefix(other)) => other.starts_with(one.as_str()),
+            _ => false,
+        };
+        hosts && (self.port.is_none() || self.port == other.port)
+    }
+}
+
 fn split_port(text: &str) -> Result<(&str, Option<u16>), String> {
     let Some((host, port)) = text.rsplit_once(':').filter(|(_, port)| !port.contains(']')) else {
         return Ok((text, None));

@@ -191,6 +191,11 @@ impl Fields {
         self.field(Kind::Words, name, label).child_error(self)
     }
 
+    /// Whole numbers between commas.
+    pub fn integers(&self, name: &str, label: &str) -> Field {
+        self.field(Kind::Integers, name, label).child_error(self)
+    }
+
     /// One item per line.
     pub fn lines(&self, name: &str, label: &str) -> Field {
         self.field(Kind::Lines, name, label).child_error(self)
