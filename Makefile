@@ -5,7 +5,7 @@ export SQLX_OFFLINE ?= true
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test fmt lint screenshots assets sqlx-data release
+.PHONY: help run dev test test-long fmt lint screenshots assets sqlx-data release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,10 @@ dev: ## Like run, and build and restart when a source changes
 test: ## Run every test, those in the browser too; ARGS go to the runner
 	@scripts/bootstrap test
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/test $(ARGS)
+
+test-long: ## Run the tests that take long, such as those with very long bodies
+	@scripts/bootstrap test
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo nextest run --workspace --run-ignored only $(ARGS)
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -66,8 +66,9 @@ enum Done {
 impl<'a> Relay<'a> {
     pub(super) fn new(proxy: &'a Proxy, session: &'a mut ServerSession, context: &'a mut Context) -> Self {
         let upgrade = forward::wants_websocket(session);
+        let limit = context.route.as_ref().map_or(limits::BODY, |route| route.body_limit);
         Self {
-            upload: Upload::new(session, limits::BODY),
+            upload: Upload::new(session, limit),
             proxy,
             session,
             context,

@@ -312,6 +312,9 @@ fn compile_route(id: RouteId, spec: &RouteSpec, service: Arc<Service>, chain: Ch
         strip_path: spec.strip_path,
         preserve_host: spec.preserve_host,
         merge_slashes: spec.merge_slashes,
+        body_limit: spec
+            .body_limit()
+            .map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
         service,
         authenticates: chain.links().iter().any(authenticates),
         chain,

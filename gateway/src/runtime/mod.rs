@@ -107,6 +107,8 @@ pub struct Route {
     pub preserve_host: bool,
     /// Whether `//` counts as `/`.
     pub merge_slashes: bool,
+    /// The most bytes of a request's body.
+    pub body_limit: usize,
     /// Where it leads.
     pub service: Arc<Service>,
     /// The plugins of the route, its service and all traffic.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod http2;
+pub(crate) mod scripted;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
