@@ -92,7 +92,8 @@ fn is_broken(answer: &str) -> bool {
 async fn over_http2(address: SocketAddr) -> Option<Vec<u8>> {
     let mut client = Client::connect(address).await;
     let request = Request::get("http://a.example/").body(()).expect("a request");
-    let response = client.begin(request, true).await.0.await.expect("a response");
+    // The reset may overtake the head.
+    let response = client.begin(request, true).await.0.await.ok()?;
     assert_eq!(response.status(), 200);
     whole(&mut response.into_body()).await.map(|body| body.to_vec())
 }

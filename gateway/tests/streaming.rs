@@ -132,6 +132,7 @@ async fn a_client_that_asks_before_it_sends_gets_the_answer_of_the_service() {
         .expect("written");
     assert!(until(&mut client, "ok").await.starts_with("HTTP/1.1 201"));
     // A service that does not want the body says so at once.
+    drop(service);
     let (mut client, mut service, _) = stage.open(request).await;
     service
         .write_all(b"HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno")

@@ -30,14 +30,6 @@ pub(crate) async fn peek(stream: &TcpStream) -> io::Result<Hello> {
     timeout(DEADLINE, look(stream)).await.unwrap_or(Ok(Hello::Other))
 }
 
-/// The name that the client asks for by TLS; what was read stays in the connection.
-pub(crate) async fn peek_sni(stream: &TcpStream) -> Option<String> {
-    match peek(stream).await {
-        Ok(Hello::Tls(name)) => name,
-        Ok(Hello::Other) | Err(_) => None,
-    }
-}
-
 async fn look(stream: &TcpStream) -> io::Result<Hello> {
     let mut bytes = vec![0; LONGEST];
     let mut before = 0;

@@ -21,7 +21,7 @@ use crate::upstream::client::{Client, Dial, Failure, Fault, Transport, Version};
 use crate::upstream::{Endpoint, Resolver, preamble};
 use splice::{Moved, splice};
 
-pub(crate) use hello::{Hello, peek, peek_sni};
+pub(crate) use hello::{Hello, peek};
 
 /// A pause when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(50);
@@ -95,6 +95,26 @@ impl Streams {
         match find(&runtime, local, peer, &hello) {
             Some(route) => self.pass(stream, Ends { peer, local }, &route, &hello).await,
             None => tracing::info!(client_ip = %peer.ip(), port = local.port(), "no route takes a connection"),
+        }
+    }
+
+    /// Passes a connection of the TLS port on if a route takes it as it is; what comes back is for the gateway to open.
+    /// That is where a certificate of the gateway's own is shown.
+    #[expect(dead_code, reason = "the listener with certificates asks before it shakes hands")]
+    pub(crate) async fn divert(&self, stream: TcpStream, ends: Ends) -> Option<TcpStream> {
+        let Some(runtime) = self.current.load_full() else {
+            return Some(stream);
+        };
+        if !runtime.router.reads_server_names(ends.local.port()) {
+            return Some(stream);
+        }
+        let hello = peek(&stream).await.ok()?;
+        match find(&runtime, ends.local, ends.peer, &hello) {
+            Some(route) if matches!(hello, Hello::Tls(_)) => {
+                self.pass(stream, ends, &route, &hello).await;
+                None
+            }
+            _ => Some(stream),
         }
     }
 
