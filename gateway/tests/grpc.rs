@@ -91,6 +91,7 @@ async fn a_stream_may_be_longer_than_any_body() {
         }
     }
     assert!(echoed > 12 << 20);
+    drop(call);
     gateway.stop().await;
 }
 

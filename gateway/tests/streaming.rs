@@ -109,6 +109,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
         service.write_all(answer.as_bytes()).await.expect("written");
         let read = until(&mut client, "early").await;
         assert!(read.starts_with(&format!("HTTP/1.1 {}", &status[..3])), "{read}");
+        drop(client);
         stage.gateway.stop().await;
     }
 }
