@@ -12,6 +12,7 @@ mod jobs;
 mod mail;
 mod overview;
 mod portal;
+mod routes;
 mod sessions;
 mod setup;
 mod store;

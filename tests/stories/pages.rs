@@ -98,6 +98,9 @@ async fn furnish(office: &Office) -> Furniture {
     )
     .await;
     api.plugin("key-auth", json!({"service": "orders"}), json!({})).await;
+    for route in routes() {
+        api.make("/routes", route).await;
+    }
     let limits = json!({"limits": [{"requests": 60, "window_seconds": 60}]});
     let limit = api.plugin("rate-limit", json!({"route": "echo"}), limits).await;
     api.make("/upstreams", json!({"name": "products-eu"})).await;
@@ -132,6 +135,24 @@ async fn furnish(office: &Office) -> Furniture {
     }
 }
 
+/// One that sets everything, one that it shadows, and connections.
+fn routes() -> [Value; 4] {
+    [
+        json!({
+            "name": "everything", "service": "orders", "hosts": ["api.example.com", "*.example.org"],
+            "paths": ["/v1/reports", "/v1/users/{id}/{*rest}"], "methods": ["GET", "POST", "PUT"],
+            "headers": {"x-tier": ["gold", "~^plat"]}, "queries": {"version": ["2"], "debug": ["*"]},
+            "snis": ["api.example.com"], "sources": ["10.0.0.0/8", "2001:db8::/32"],
+            "protocols": ["https", "grpcs", "wss"], "priority": 3, "connect_timeout_ms": 500,
+            "response_timeout_ms": 4000, "timeout_ms": 9000, "max_body_bytes": 1_048_576, "access_log": "full",
+            "trace_sampling": 0.25, "tags": ["team:shop"]
+        }),
+        json!({"name": "wide", "service": "orders", "paths": ["/legacy"], "priority": 9}),
+        json!({"name": "shadowed", "service": "orders", "paths": ["/legacy/orders"]}),
+        json!({"name": "database", "service": "orders", "protocols": ["tls"], "snis": ["db.example.com"], "ports": [5432]}),
+    ]
+}
+
 struct Furniture {
     limit: String,
     key: String,
@@ -154,6 +175,10 @@ async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
         "/console/routes?q=nothing",
         "/console/routes/new",
         "/console/routes/echo",
+        "/console/routes/everything",
+        "/console/routes/everything/edit",
+        "/console/routes/shadowed",
+        "/console/routes/database",
         "/console/routes/echo/plugins",
         "/console/upstreams",
         "/console/upstreams/products-eu",

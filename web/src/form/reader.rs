@@ -205,11 +205,9 @@ impl Reader<'_> {
         let Value::Array(words) = items(text, |c| c == ',' || c.is_whitespace()) else {
             return Value::Null;
         };
-        let read = |(at, word): (usize, &Value)| {
-            let word = word.as_str().unwrap_or_default();
-            self.typed_leaf(word, Meaning::Integer, &join(path, &at.to_string()))
-        };
-        words.iter().enumerate().map(read).collect()
+        // The numbers share one input, so what is wrong with one of them is told of all.
+        let read = |word: &Value| self.typed_leaf(word.as_str().unwrap_or_default(), Meaning::Integer, path);
+        words.iter().map(read).collect()
     }
 
     fn typed_leaf(&mut self, text: &str, meaning: Meaning, path: &str) -> Value {

@@ -166,16 +166,16 @@ fn matches(pattern: &PathPattern, path: &str) -> bool {
         PathPattern::Exact(exact) => path == exact,
         PathPattern::Regex(regex) => PathPattern::compile(regex).expect("valid").is_match(path),
         PathPattern::Parameters(segments) => {
-            let mut expression = "^".to_owned();
-            for segment in segments {
-                expression += &match segment {
-                    Segment::Literal(text) => format!("/{}", regex::escape(text)),
-                    Segment::Parameter(_) => "/[^/]+".to_owned(),
-                    Segment::Rest(_) => "(/.*)?".to_owned(),
-                };
-            }
+            let part = |segment: &Segment| match segment {
+                Segment::Literal(text) => format!("/{}", regex::escape(text)),
+                Segment::Parameter(_) => "/[^/]+".to_owned(),
+                Segment::Rest(_) => "(/.*)?".to_owned(),
+            };
+            let expression = segments.iter().map(part).collect::<String>();
             // A lone rest takes every path, and every path has its first slash.
-            regex::Regex::new(&(expression + "$")).expect("valid").is_match(path)
+            regex::Regex::new(&format!("^{expression}$"))
+                .expect("valid")
+                .is_match(path)
         }
     }
 }
