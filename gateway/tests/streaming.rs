@@ -279,7 +279,7 @@ async fn pass(bytes: usize) {
             }
         }
     };
-    let (_, total) = tokio::join!(send, receive);
+    let ((), total) = tokio::join!(send, receive);
     assert!(total > bytes, "{total} of {bytes}");
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{} MiB more", grown >> 20);

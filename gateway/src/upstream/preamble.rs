@@ -1,5 +1,5 @@
 //! What tells a target who its client is, before anything else: the PROXY protocol, versions 1 and 2, as described in
-//! `doc/proxy-protocol.txt` of HAProxy.
+//! `doc/proxy-protocol.txt` of `HAProxy`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -67,7 +67,7 @@ impl Service {
     pub(crate) async fn began(&mut self) -> HeaderMap {
         match self.notice().await {
             Notice::Began(headers) => headers,
-            notice => panic!("no call but {notice:?}"),
+            Notice::Reset(reason) => panic!("no call but a reset: {reason}"),
         }
     }
 }
