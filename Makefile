@@ -5,7 +5,7 @@ export SQLX_OFFLINE ?= true
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test fuzz fmt lint screenshots assets sqlx-data release
+.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ test: ## Run every test, those in the browser too; ARGS go to the runner
 
 fuzz: ## Try the parsers with bytes that cargo-fuzz makes up, 60 s each; ARGS name targets
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/fuzz $(ARGS)
+
+test-long: ## Run the tests that take long, such as those with very long bodies
+	@scripts/bootstrap test
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo nextest run --workspace --run-ignored only $(ARGS)
 
 fmt: ## Format the code
 	cargo fmt --all

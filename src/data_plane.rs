@@ -27,6 +27,7 @@ pub(crate) fn config(
         name: settings.gateway_name.clone().unwrap_or_else(machine),
         proxy_listen: settings.proxy_listen.clone(),
         proxy_tls_listen: settings.proxy_tls_listen.clone(),
+        stream_listen: settings.stream_listen.clone(),
         status_listen: settings.status_listen,
         sockets: sockets.clone(),
         source: Source::Postgres(url.to_owned()),

@@ -106,6 +106,15 @@ pub(crate) struct GatewaySettings {
         value_name = "ADDRESS"
     )]
     pub(crate) proxy_tls_listen: Vec<SocketAddr>,
+    /// Where TCP connections and TLS by server name are passed on; several are separated by commas, default none.
+    #[arg(
+        long,
+        env = "GATEHOUSE_STREAM_LISTEN",
+        value_parser = address,
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) stream_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     #[arg(
         long,

@@ -22,6 +22,8 @@ pub struct Config {
     pub proxy_listen: Vec<SocketAddr>,
     /// Where clients connect over TLS; port 0 takes any free one.
     pub proxy_tls_listen: Vec<SocketAddr>,
+    /// Where connections are passed on that are not opened.
+    pub stream_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub status_listen: SocketAddr,
     /// Listening sockets that are taken over, and where those in use are noted for the next program.

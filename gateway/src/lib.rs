@@ -18,6 +18,7 @@ mod server;
 mod sockets;
 mod source;
 mod status;
+mod stream;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

@@ -26,6 +26,7 @@ use crate::sockets::Sockets;
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
+use crate::stream::Streams;
 use crate::telemetry::Telemetry;
 use crate::tls::Acceptor;
 use crate::upstream::client::Client;
@@ -48,6 +49,7 @@ pub struct Running {
     _threads: Threads,
     proxies: Vec<SocketAddr>,
     tls_proxies: Vec<SocketAddr>,
+    streams: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
     accepting: watch::Sender<bool>,
@@ -94,6 +96,7 @@ impl Gateway {
         };
         let listeners = bind_all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?;
         let tls_listeners = bind_all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?;
+        let stream_listeners = bind_all(&config.stream_listen, "GATEHOUSE_STREAM_LISTEN")?;
         let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
@@ -103,6 +106,7 @@ impl Gateway {
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
+        let passing = Arc::new(Streams::new(shared.current.clone(), shared.telemetry.clone()));
         let open = |listener, secure| {
             let door = Door {
                 secure,
@@ -113,11 +117,12 @@ impl Gateway {
             serve(listener, app.clone(), door, &shared, stop_accepting.clone())
         };
         let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
-        let secure = || Some(Secure::new(acceptor.clone()));
+        let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
         let proxies = listeners.into_iter().map(|listener| open(listener, None));
         let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
         let tls_proxies = tls_listeners.into_iter().map(|listener| open(listener, secure()));
         let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
+        let streams = pass_streams(stream_listeners, &passing, &stop_accepting)?;
         let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
@@ -140,6 +145,7 @@ impl Gateway {
             _threads: threads,
             proxies,
             tls_proxies,
+            streams,
             status,
             shared,
             accepting,
@@ -161,6 +167,11 @@ impl Running {
     /// Where clients connect over TLS.
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_proxies
+    }
+
+    /// Where connections are passed on that are not opened.
+    pub fn stream_addresses(&self) -> &[SocketAddr] {
+        &self.streams
     }
 
     /// Where `/readyz` is answered.
@@ -302,6 +313,20 @@ fn serve<A: HttpServerApp + Send + Sync + 'static>(
     };
     tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)
+}
+
+fn pass_streams(
+    listeners: Vec<std::net::TcpListener>,
+    streams: &Arc<Streams>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Vec<SocketAddr>, Error> {
+    let mut addresses = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        addresses.push(listener.local_addr().map_err(Error::Threads)?);
+        let listener = TcpListener::from_std(listener).map_err(Error::Threads)?;
+        tokio::spawn(streams.clone().accept(listener, stopping.clone()));
+    }
+    Ok(addresses)
 }
 
 fn start_source(

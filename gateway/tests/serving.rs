@@ -71,7 +71,7 @@ async fn what_the_gateway_answers_itself_has_a_reason() {
         ("GET /api/a%2fb HTTP/1.1\r\nHost: a\r\n", 400, "path_rejected"),
         ("GET /api HTTP/1.1\r\nHost: a/b\r\n", 400, "host_rejected"),
         (
-            "POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n",
+            "POST /dead HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n",
             413,
             "body_too_large",
         ),

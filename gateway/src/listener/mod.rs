@@ -137,7 +137,12 @@ impl<A> Entrance<A> {
         }
         let transport = match &self.secure {
             None => Transport::Plain(stream),
-            Some(secure) => Transport::Tls(Box::new(secure.accept(stream).await?)),
+            Some(secure) => {
+                let Some(stream) = secure.divert(stream, addresses).await else {
+                    return Ok(None);
+                };
+                Transport::Tls(Box::new(secure.accept(stream).await?))
+            }
         };
         let downstream = Downstream::new(transport, addresses, self.telemetry.clone(), place);
         Ok(downstream.begin().await)

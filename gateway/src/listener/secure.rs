@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use super::facts::Addresses;
 use crate::config::limits;
+use crate::stream::{Ends, Streams};
 
 /// Shakes hands as the server of a connection.
 #[async_trait]
@@ -22,17 +24,29 @@ pub(crate) trait Handshake: Send + Sync {
 #[derive(Clone)]
 pub(crate) struct Secure {
     handshake: Arc<dyn Handshake>,
+    /// Where connections go that a route takes as they are.
+    passing: Arc<Streams>,
     /// One that stalls holds its place until the deadline, so that there are many more of them than processors.
     places: Arc<Semaphore>,
 }
 
 impl Secure {
     /// Shakes hands in this way.
-    pub(crate) fn new(handshake: Arc<dyn Handshake>) -> Self {
+    pub(crate) fn new(handshake: Arc<dyn Handshake>, passing: Arc<Streams>) -> Self {
         Self {
             handshake,
+            passing,
             places: Arc::new(Semaphore::new(limits::HANDSHAKES)),
         }
+    }
+
+    /// Passes a connection on if a route takes it as it is; else it is for [`Secure::accept`].
+    pub(super) async fn divert(&self, stream: TcpStream, addresses: Addresses) -> Option<TcpStream> {
+        let ends = Ends {
+            peer: addresses.client,
+            local: addresses.local,
+        };
+        self.passing.divert(stream, ends).await
     }
 
     /// A connection under TLS, or the reason why there is none in time.

@@ -12,6 +12,7 @@ use plugins::{Answer, Exchange, Facts, Flow, Outcome, Refusal};
 use tokio::time::timeout;
 
 use super::context::{ClientTls, Context, Forward};
+use super::grpc::Dialect;
 use super::{Proxy, answer, client, forward, head, record};
 use crate::config::limits;
 use crate::host::{self, Authority};
@@ -87,7 +88,9 @@ impl Proxy {
         let found = find(runtime, &wanted).map_err(|no_match| refuse(&no_match, &request.method, &path))?;
         let route = runtime.routes.get(&found.route).cloned();
         let route = route.ok_or_else(|| head::refusal(Reason::InternalError, "The route is gone."))?;
-        head::check_length(request, route.body_limit)?;
+        if Dialect::of(&request.headers).is_none() {
+            head::check_length(request, route.body_limit)?;
+        }
         let seen = path.seen(route.merge_slashes);
         context.forward = forwarding(&route, &found, seen, context.forward.from_trusted_proxy);
         // `/ex../a` has no dot segment until the prefix `/ex` is gone.

@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use bytes::Bytes;
 use model::service::RetryOn;
 use pingora_http::ResponseHeader;
+use tokio::time::timeout_at;
 
 use super::converse::Conversation;
 use super::relay::{Done, Relay, Trouble};
-use super::{End, failure};
+use super::{End, deadlines, failure};
 use crate::runtime::Service;
 use crate::upstream::client::{Dial, Exchange, Fault, Head, Return, Version};
-use crate::upstream::{Failure, Picked};
+use crate::upstream::{Failure, Picked, preamble};
 
 impl Relay<'_> {
     /// Picks a target, and asks it.
@@ -37,7 +39,11 @@ impl Relay<'_> {
     }
 
     async fn ask(&mut self, service: &Service, picked: &mut Picked) -> Result<End, Trouble> {
-        let (mut exchange, back) = self.start(service, picked.endpoint.socket).await?;
+        let (until, opening) = (self.times.until, self.start(service, picked.endpoint.socket));
+        let (mut exchange, back) = match until {
+            Some(until) => timeout_at(until, opening).await.map_err(|_| deadlines::over())??,
+            None => opening.await?,
+        };
         match self.exchange(service, &mut exchange, picked).await? {
             Done::Whole => {
                 self.proxy.client.give_back(exchange, back);
@@ -64,7 +70,7 @@ impl Relay<'_> {
             tls: service.tls(version)?,
             version,
             timeout: self.times.connect,
-            preamble: None,
+            preamble: self.preamble(service),
         };
         // After a connection that was closed while it waited, one that has not waited is surer.
         let began = Instant::now();
@@ -82,6 +88,17 @@ impl Relay<'_> {
             upgrade: self.upgrade,
             body: self.upload.framing,
         })
+    }
+
+    /// Who the client is, for a service that wants to know it before anything else. Its port is known when it connected
+    /// itself.
+    fn preamble(&self, service: &Service) -> Option<Bytes> {
+        let facts = self.context.facts.as_ref()?;
+        let local = self.session.server_addr().and_then(|address| address.as_inet())?;
+        let peer = self.session.client_addr().and_then(|address| address.as_inet())?;
+        let direct = peer.ip().to_canonical() == facts.client_ip;
+        let port = if direct { peer.port() } else { 0 };
+        preamble::header(service.proxy_protocol, SocketAddr::new(facts.client_ip, port), *local)
     }
 
     /// Whether another attempt could do better and can do no harm.

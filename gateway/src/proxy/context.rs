@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use h2::Reason as Code;
 use http::Version;
 use model::reason::Reason;
 use pingora::protocols::http::ServerSession;
 use plugins::{Facts, Filter};
 
+use super::grpc::Dialect;
 use crate::host::Authority;
 use crate::listener::facts::tls_facts;
 use crate::runtime::{Route, Runtime, Service};
@@ -56,6 +58,10 @@ pub(crate) struct Context {
     pub(super) stale: bool,
     /// Whether the client went away.
     pub(super) client_gone: bool,
+    /// The dialect of gRPC that the client speaks, where the request does not say it any more.
+    pub(super) dialect: Option<Dialect>,
+    /// The code by which the service broke its stream.
+    pub(super) broken_by: Option<Code>,
     /// Whether the connection became one of another protocol, such as a WebSocket.
     pub(super) upgraded: bool,
     /// Bytes of the request's body that were read.
@@ -143,6 +149,8 @@ impl Context {
             answered: false,
             stale: false,
             client_gone: false,
+            dialect: None,
+            broken_by: None,
             upgraded: false,
             received: 0,
             exchange: UpstreamExchange::default(),
@@ -172,6 +180,11 @@ impl Context {
             }
         }
         None
+    }
+
+    /// Whether a filter sees the response body, and may make one where there is none.
+    pub(super) fn filters_response_body(&self) -> bool {
+        self.ran.iter().any(|filter| filter.reads_response_body())
     }
 
     /// Lets the filters that ran see a piece of the response body, the last one first.

@@ -21,9 +21,10 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn of(route: Option<&Route>, service: &Service, began: std::time::Instant) -> Self {
-        let route = route.map(|route| route.timeouts).unwrap_or_default();
-        let total = route.total.or(service.timeout);
+    /// `wanted` is what the caller itself says.
+    pub(super) fn of(route: &Route, service: &Service, wanted: Option<Duration>, began: std::time::Instant) -> Self {
+        let route = route.timeouts;
+        let total = wanted.into_iter().chain(route.total.or(service.timeout)).min();
         Self {
             connect: route.connect.unwrap_or(service.connect_timeout),
             response: route.response.unwrap_or(service.response_timeout),
@@ -81,7 +82,7 @@ impl Deadlines {
     /// What is over by now.
     pub(super) fn missed(&self, now: Instant) -> Option<Fault> {
         if self.total.is_some_and(|total| total <= now) {
-            return Some(Fault::new(Failure::Timeout, "the time for the whole request is over"));
+            return Some(over());
         }
         match self.answer {
             Some(answer) if answer <= now => Some(Fault::new(Failure::Timeout, "no response in time")),
@@ -89,6 +90,11 @@ impl Deadlines {
             _ => None,
         }
     }
+}
+
+/// The time for everything is over.
+pub(super) fn over() -> Fault {
+    Fault::new(Failure::Timeout, "the time for the whole request is over")
 }
 
 #[cfg(test)]

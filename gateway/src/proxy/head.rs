@@ -122,6 +122,14 @@ pub(super) fn body_too_large(limit: u64) -> Refusal {
     )
 }
 
+/// The refusal of a message of gRPC.
+pub(super) fn message_too_large(limit: usize) -> Refusal {
+    refusal(
+        Reason::BodyTooLarge,
+        format!("A message may have at most {limit} bytes."),
+    )
+}
+
 /// The id of a request: a trusted proxy's own, when it has a sane one, else a new one.
 pub(super) fn request_id(request: &RequestHeader, from_trusted_proxy: bool) -> String {
     let given = request

@@ -12,12 +12,16 @@ mod converse;
 mod deadlines;
 mod failure;
 mod forward;
+mod grpc;
+mod grpc_web;
 mod head;
 mod linger;
+mod look;
 mod mirror;
 mod problem;
 mod record;
 mod relay;
+mod reply;
 mod upload;
 mod welcome;
 
@@ -103,6 +107,9 @@ impl HttpServerApp for Proxy {
             End::Broken => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
                 // Without this a stream of HTTP/2 would end as if it were whole.
+                if let Some(code) = context.broken_by {
+                    session.shutdown_with_reason(code);
+                }
                 session.shutdown().await;
                 None
             }
@@ -183,7 +190,9 @@ impl Proxy {
         }
         let (header, body) = answer::compose(answer, session.req_header(), context);
         let sent = async {
-            session.write_response_header(Box::new(header)).await?;
+            if answer::write_head(session, Box::new(header), body.is_empty()).await? {
+                return Ok(());
+            }
             session.write_response_body(body, true).await
         };
         if sent.await.is_err() {

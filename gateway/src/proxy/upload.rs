@@ -46,6 +46,18 @@ impl Upload {
         }
     }
 
+    /// Its length changes on the way.
+    pub(super) fn forget_length(&mut self) {
+        if self.framing != Framing::Empty {
+            self.framing = Framing::Open;
+        }
+    }
+
+    /// Takes any number of bytes from now on; how many it would have taken.
+    pub(super) const fn lift_limit(&mut self) -> Option<u64> {
+        self.limit.take()
+    }
+
     /// Whether another attempt could send all of it.
     pub(super) const fn can_be_sent_again(&self) -> bool {
         self.complete

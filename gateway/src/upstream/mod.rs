@@ -24,6 +24,7 @@ mod names;
 mod names_tests;
 mod place;
 mod pool;
+pub(crate) mod preamble;
 mod random;
 mod split;
 mod sticky;

@@ -1,6 +1,9 @@
 //! A configuration in a file, a server that echoes, and a client that hides nothing.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod http2;
+pub(crate) mod scripted;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,6 +62,15 @@ impl Configuration {
     pub(crate) fn service(self, number: u128, url: &str) -> Self {
         let mut body = service(number);
         body["url"] = json!(url);
+        self.with(Kind::Service, number, body)
+    }
+
+    pub(crate) fn service_with(self, number: u128, url: &str, changes: Value) -> Self {
+        let mut body = service(number);
+        body["url"] = json!(url);
+        for (member, value) in changes.as_object().into_iter().flatten() {
+            body[member] = value.clone();
+        }
         self.with(Kind::Service, number, body)
     }
 
@@ -142,6 +154,7 @@ pub(crate) fn config(source: Source) -> Config {
         name: "test".into(),
         proxy_listen: vec![any],
         proxy_tls_listen: vec![any],
+        stream_listen: Vec::new(),
         status_listen: any,
         sockets: gateway::Sockets::default(),
         source,

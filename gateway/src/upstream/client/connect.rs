@@ -164,6 +164,14 @@ impl Client {
         self.share(&key, dial, deadline).await.map(lease)
     }
 
+    /// A connection of its own, for whatever is to be said on it.
+    pub(crate) async fn open(dial: &Dial<'_>) -> Result<Transport, Fault> {
+        let late = |_| Fault::unsent(Failure::Connect, "no connection in time");
+        timeout_at(Instant::now() + dial.timeout, open(dial))
+            .await
+            .map_err(late)?
+    }
+
     /// Keeps the connection of a finished exchange, if it may be used again.
     pub(crate) fn give_back(&self, exchange: Exchange, to: Return) {
         if let Some(key) = to.0
