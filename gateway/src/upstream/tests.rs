@@ -327,7 +327,10 @@ fn below_the_panic_threshold_every_target_is_used() {
     assert_eq!(used.len(), 4);
     drop(held);
     spread(&pool, 40, world.now);
-    assert!(pool.endpoints()[0].health.is_plain(), "who serves although it was ejected is trusted again");
+    assert!(
+        pool.endpoints()[0].health.is_plain(),
+        "who serves although it was ejected is trusted again"
+    );
 }
 
 #[test]
