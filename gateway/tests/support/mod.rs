@@ -59,6 +59,17 @@ impl Configuration {
         self
     }
 
+    /// The object is deleted.
+    pub(crate) fn gone(mut self, kind: Kind, number: u128) -> Self {
+        self.0.push(Entry {
+            kind,
+            id: id(number),
+            revision: 1,
+            body: None,
+        });
+        self
+    }
+
     pub(crate) fn service(self, number: u128, url: &str) -> Self {
         let mut body = service(number);
         body["url"] = json!(url);
