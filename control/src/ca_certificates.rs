@@ -28,16 +28,22 @@ impl Table for CaCertificateSpec {
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
         let rows = sqlx::query!(
-            "select id, name from snis where spec -> 'ca_certificates' ? $1 order by name, id",
+            r#"select 'sni' as "kind!", id as "id!", name as "name!" from snis where spec -> 'ca_certificates' ? $1
+               union all
+               select 'service', id, name from services where spec -> 'ca_certificates' ? $1
+               order by 1 desc, 3, 2"#,
             id.to_string(),
         )
         .fetch_all(connection)
         .await?;
-        let dependant = |id, name| Dependant {
-            kind: Kind::Sni,
-            id,
-            name,
-        };
-        Ok(rows.into_iter().map(|row| dependant(row.id, row.name)).collect())
+        let dependants = rows.into_iter().filter_map(|row| {
+            let kind = Kind::parse(&row.kind)?;
+            Some(Dependant {
+                kind,
+                id: row.id,
+                name: row.name,
+            })
+        });
+        Ok(dependants.collect())
     }
 }

@@ -48,7 +48,19 @@ impl Table for CertificateSpec {
     }
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
-        references::dependants(connection, Kind::Sni, ("snis", "certificate_id"), id).await
+        let mut all = references::dependants(connection, Kind::Sni, ("snis", "certificate_id"), id).await?;
+        let services = sqlx::query!(
+            "select id, name from services where spec ->> 'client_certificate' = $1 order by name, id",
+            id.to_string(),
+        )
+        .fetch_all(connection)
+        .await?;
+        all.extend(services.into_iter().map(|row| Dependant {
+            kind: Kind::Service,
+            id: row.id,
+            name: row.name,
+        }));
+        Ok(all)
     }
 }
 

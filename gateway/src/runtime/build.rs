@@ -9,7 +9,7 @@ use model::Kind;
 use model::id::{PluginId, RouteId, ServiceId};
 use model::plugin::{PluginSpec, Scope};
 use model::route::RouteSpec;
-use model::service::ServiceSpec;
+use model::service::{ServiceSpec, Tls};
 use model::snapshot::Entry;
 use plugins::{Registry, Services};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
-use crate::tls::{Expiry, Store};
+use crate::tls::{Expiry, Outward, Store};
 use crate::upstream::client::Version;
 use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
@@ -138,6 +138,8 @@ impl Builder {
                 }
             }
         }
+        // Services show certificates too.
+        routing |= tls && self.state.services.values().any(|spec| names_certificates(&spec.tls));
         let current = self.current.take();
         let kept = current.as_ref().map(|current| current.tls.clone()).filter(|_| !tls);
         let tls = kept.unwrap_or_else(|| Arc::new(self.state.tls.compile()));
@@ -270,7 +272,8 @@ impl Builder {
         }
         let mut pools = self.upstreams.configure(groups, wanted, Instant::now());
         let services = served().filter_map(|(id, spec)| {
-            let service = compile_service(*id, spec, &self.host_of(spec), pools.remove(id)?);
+            let tls = self.state.tls.outward(&spec.tls);
+            let service = compile_service(*id, spec, &self.host_of(spec), (pools.remove(id)?, tls));
             Some((*id, Arc::new(service)))
         });
         services.collect()
@@ -335,6 +338,11 @@ fn only(address: &str) -> (Settings, Vec<Target>) {
     (settings, target.into_iter().collect())
 }
 
+/// Whether the settings of a service depend on certificates.
+fn names_certificates(settings: &Tls) -> bool {
+    !settings.ca_certificates.is_empty() || settings.client_certificate.is_some()
+}
+
 fn compile_plugin(id: PluginId, spec: &PluginSpec, registry: &Registry, services: &Services) -> Result<Link, String> {
     let plugin = registry
         .find(&spec.plugin)
@@ -350,7 +358,12 @@ fn compile_plugin(id: PluginId, spec: &PluginSpec, registry: &Registry, services
     })
 }
 
-fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool>) -> Service {
+fn compile_service(
+    id: ServiceId,
+    spec: &ServiceSpec,
+    name: &str,
+    (pool, outward): (Arc<Pool>, Result<Outward, String>),
+) -> Service {
     let port = spec
         .url
         .as_ref()
@@ -369,6 +382,7 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
         tls: spec.tls.clone(),
         version: Version::of(spec.protocol(), spec.http_version),
+        outward,
         handshakes: Handshakes::default(),
         connect_timeout: milliseconds(spec.connect_timeout_ms),
         response_timeout: milliseconds(spec.response_timeout_ms),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::id::ServiceId;
 use model::service::{ProxyProtocol, Retry, Scheme, Tls as TlsSpec};
 
+use crate::tls::Outward;
 use crate::upstream::client::{Failure, Fault, Tls, TlsSettings, Version};
 use crate::upstream::{Mirror, Pool};
 
@@ -28,6 +29,8 @@ pub struct Service {
     pub server_name: String,
     /// How targets prove who they are, and the gateway to them.
     pub tls: TlsSpec,
+    /// What these settings name; the error says what is missing.
+    pub(crate) outward: Result<Outward, String>,
     /// Which HTTP is spoken to targets.
     pub(crate) version: Version,
     /// TLS for that, and for requests that only HTTP/1.1 can carry; made when they are needed first.
@@ -67,11 +70,13 @@ impl Service {
             &self.handshakes.http1
         };
         let make = || {
+            let outward = self.outward.clone()?;
             let settings = TlsSettings {
+                authorities: outward.authorities,
+                client: outward.client,
                 name: &self.server_name,
                 verify: self.tls.tls_verify,
                 protocols: version.protocols(),
-                ..TlsSettings::default()
             };
             Tls::new(settings).map_err(|problem| problem.to_string())
         };

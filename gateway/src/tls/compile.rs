@@ -54,7 +54,7 @@ pub(crate) struct Compiler {
     pub(crate) certificates: BTreeMap<CertificateId, CertificateSpec>,
     pub(crate) snis: BTreeMap<SniId, SniSpec>,
     pub(crate) authorities: BTreeMap<CaCertificateId, CaCertificateSpec>,
-    keys: HashMap<CertificateId, (CertificateSpec, Arc<Keys>)>,
+    pub(super) keys: HashMap<CertificateId, (CertificateSpec, Arc<Keys>)>,
     made: HashMap<SniId, Made>,
     fallback: Result<Arc<CertifiedKey>, String>,
     default: Option<(Arc<Keys>, Arc<Host>)>,

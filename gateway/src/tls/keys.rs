@@ -19,6 +19,11 @@ impl Keys {
         Self(pairs)
     }
 
+    /// The quickest pair.
+    pub(super) fn first(&self) -> Option<Arc<CertifiedKey>> {
+        self.0.first().cloned()
+    }
+
     /// Whether this is the only pair.
     pub(super) fn is_only(&self, pair: &Arc<CertifiedKey>) -> bool {
         matches!(self.0.as_slice(), [one] if Arc::ptr_eq(one, pair))

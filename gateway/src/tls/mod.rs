@@ -6,6 +6,7 @@
 mod compile;
 mod host;
 mod keys;
+mod outward;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::listener::secure::Handshake;
 use crate::runtime::Runtime;
 
 pub(crate) use compile::{Compiler, Expiry};
+pub(crate) use outward::Outward;
 pub use store::Store;
 
 /// Shakes hands with clients by the certificates of the running snapshot.

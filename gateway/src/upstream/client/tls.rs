@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest as _, Sha256};
 
@@ -29,7 +30,7 @@ pub(crate) struct TlsSettings<'a> {
     /// Who may vouch for it; the system's authorities when there are none.
     pub(crate) authorities: Vec<CertificateDer<'static>>,
     /// The certificate that the gateway shows, with its key.
-    pub(crate) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    pub(crate) client: Option<Arc<CertifiedKey>>,
     /// The protocols that are offered, best first.
     pub(crate) protocols: &'a [&'a [u8]],
 }
@@ -73,7 +74,7 @@ impl Tls {
             builder.dangerous().with_custom_certificate_verifier(verifier)
         };
         let mut config = match settings.client {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+            Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair))),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = settings.protocols.iter().map(|protocol| protocol.to_vec()).collect();
@@ -113,11 +114,11 @@ fn identity(settings: &TlsSettings<'_>) -> u128 {
         add(certificate);
     }
     add(b"client");
-    if let Some((chain, key)) = &settings.client {
-        for certificate in chain {
+    if let Some(pair) = &settings.client {
+        // Whoever has the certificate has one key for it.
+        for certificate in &pair.cert {
             add(certificate);
         }
-        add(key.secret_der());
     }
     let digest = hash.finalize();
     let mut number = [0; 16];
