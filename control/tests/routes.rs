@@ -50,7 +50,7 @@ async fn a_route_that_can_never_win_is_stored_with_the_name_of_the_one_that_does
         let (stored, warnings) = create(&house, &admin, narrow).await.expect("made");
         assert_eq!(warnings.len(), 1, "{name}");
         assert!(warnings[0].message.contains(&format!("`{name}`")), "{warnings:?}");
-        let told = control::routes::warnings(&house.control, &admin, &[stored.clone()])
+        let told = control::routes::warnings(&house.control, &admin, std::slice::from_ref(&stored))
             .await
             .expect("read");
         assert_eq!(told.get(&stored.id), warnings.first());

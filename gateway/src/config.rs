@@ -83,8 +83,8 @@ pub(crate) mod limits {
     pub(crate) const HEADERS: usize = 32 * 1024;
     /// Headers of a request.
     pub(crate) const HEADER_COUNT: usize = 100;
-    /// Between two reads of a request.
-    pub(crate) const READ: Duration = Duration::from_secs(10);
+    /// Between two reads of a request; the guard of the listener is stricter and answers.
+    pub(crate) const READ: Duration = Duration::from_secs(60);
     /// How long an idle client connection is kept, in seconds.
     pub(crate) const KEEP_ALIVE: u64 = 75;
     /// Between two writes of a response.

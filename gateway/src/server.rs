@@ -90,14 +90,7 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let bind_all = |addresses: &[SocketAddr], setting| {
-            let bound = addresses.iter().map(|address| config.sockets.bind(*address, setting));
-            bound.collect::<Result<Vec<_>, _>>()
-        };
-        let listeners = bind_all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?;
-        let tls_listeners = bind_all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?;
-        let stream_listeners = bind_all(&config.stream_listen, "GATEHOUSE_STREAM_LISTEN")?;
-        let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
+        let listeners = Listeners::bind(&config)?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::start(&config)?);
@@ -118,22 +111,17 @@ impl Gateway {
         };
         let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
         let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
-        let proxies = listeners.into_iter().map(|listener| open(listener, None));
+        let proxies = listeners.plain.into_iter().map(|listener| open(listener, None));
         let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
-        let tls_proxies = tls_listeners.into_iter().map(|listener| open(listener, secure()));
+        let tls_proxies = listeners.tls.into_iter().map(|listener| open(listener, secure()));
         let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
-        let streams = pass_streams(stream_listeners, &passing, &stop_accepting)?;
+        let streams = pass_streams(listeners.stream, &passing, &stop_accepting)?;
         let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
-            status_listener,
+            listeners.status,
             status_app,
-            Door {
-                secure: None,
-                connections: Arc::default(),
-                proxy_protocol: ProxyProtocol::Off,
-                counted: false,
-            },
+            Door::inner(),
             &shared,
             stop_following.clone(),
         )?;
@@ -290,6 +278,41 @@ struct Door {
     connections: Arc<Connections>,
     proxy_protocol: ProxyProtocol,
     counted: bool,
+}
+
+impl Door {
+    /// For those who look after the gateway.
+    fn inner() -> Self {
+        Self {
+            secure: None,
+            connections: Arc::default(),
+            proxy_protocol: ProxyProtocol::Off,
+            counted: false,
+        }
+    }
+}
+
+/// The sockets of a gateway, before anybody is let in.
+struct Listeners {
+    plain: Vec<std::net::TcpListener>,
+    tls: Vec<std::net::TcpListener>,
+    stream: Vec<std::net::TcpListener>,
+    status: std::net::TcpListener,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> Result<Self, Error> {
+        let all = |addresses: &[SocketAddr], setting| {
+            let bound = addresses.iter().map(|address| config.sockets.bind(*address, setting));
+            bound.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            plain: all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?,
+            tls: all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?,
+            stream: all(&config.stream_listen, "GATEHOUSE_STREAM_LISTEN")?,
+            status: config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?,
+        })
+    }
 }
 
 fn serve<A: HttpServerApp + Send + Sync + 'static>(

@@ -83,7 +83,7 @@ async fn a_stream_may_be_longer_than_any_body() {
     let mut call = client.call("Bidi", &[]).await;
     let mut echoed = 0;
     for _ in 0..270 {
-        call.send(&[1; 48 << 10]).await;
+        call.send(&vec![1; 48 << 10]).await;
         let mut missing = (48 << 10) + 5;
         while missing > 0 {
             let piece = call.receive().await.expect("a piece").expect("no end");
@@ -196,7 +196,7 @@ fn dechunked(text: &str) -> (String, Vec<u8>) {
     while let Some((size, behind)) = rest.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).expect("a size");
         body.extend_from_slice(&behind.as_bytes()[..size]);
-        rest = &behind[size..].trim_start_matches("\r\n");
+        rest = behind[size..].trim_start_matches("\r\n");
         if size == 0 {
             break;
         }

@@ -93,7 +93,7 @@ impl Offer {
     /// Resolves when another program serves in this one's place.
     pub(crate) async fn replaced(&self) {
         if self.replaced.clone().wait_for(|replaced| *replaced).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

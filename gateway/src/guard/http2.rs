@@ -208,7 +208,7 @@ mod tests {
 
     fn begun() -> Flow {
         let mut flow = Flow::default();
-        let preface = [0; PREFACE as usize];
+        let preface = [0; 24];
         flow.received(&preface, Instant::now()).expect("the preface");
         flow
     }

@@ -287,10 +287,9 @@ impl<'a> Relay<'a> {
 
     async fn fail(self, trouble: Trouble) -> End {
         let refusal = match trouble {
-            Trouble::Client => return End::Broken,
-            Trouble::Refused(refusal) => refusal,
             // An answer is only given up for another attempt.
-            Trouble::Status => return End::Broken,
+            Trouble::Client | Trouble::Status => return End::Broken,
+            Trouble::Refused(refusal) => refusal,
             Trouble::Service(fault) => {
                 let service = self
                     .context

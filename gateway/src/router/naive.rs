@@ -89,7 +89,8 @@ fn score(route: &Value, request: &Request) -> Option<Score> {
         _ => false,
     };
     let protocols = texts(route, "protocols");
-    let narrowed = !protocols.is_empty() && !(protocols.contains(&"http") && protocols.contains(&"https"));
+    let both = protocols.contains(&"http") && protocols.contains(&"https");
+    let narrowed = !(protocols.is_empty() || both);
     let kinds = kinds.iter().filter(|kind| is_given(kind)).count() as i64 + i64::from(narrowed);
     if !protocol_matches(&protocols, request) {
         return None;
@@ -182,7 +183,10 @@ fn values_match(wanted: &Value, given: &[(&str, &str)], ignore_case: bool) -> Op
     Some(wanted.len() as i64)
 }
 
-fn path_score(route: &Value, request: &Request) -> Option<(Vec<i64>, Vec<(String, String)>)> {
+/// How good a path is, and its parameters.
+type PathScore = (Vec<i64>, Vec<(String, String)>);
+
+fn path_score(route: &Value, request: &Request) -> Option<PathScore> {
     let merges = route["merge_slashes"].as_bool().unwrap_or(true);
     let seen = if merges {
         regex("/+").replace_all(&request.path, "/").into_owned()
@@ -201,7 +205,7 @@ fn path_score(route: &Value, request: &Request) -> Option<(Vec<i64>, Vec<(String
     scores.reduce(|best, score| if score.0 > best.0 { score } else { best })
 }
 
-fn one_path_score(pattern: &str, path: &str, regex_priority: i64) -> Option<(Vec<i64>, Vec<(String, String)>)> {
+fn one_path_score(pattern: &str, path: &str, regex_priority: i64) -> Option<PathScore> {
     if let Some(exact) = pattern.strip_prefix('=') {
         return (path == exact).then(|| (vec![4, 0], Vec::new()));
     }
@@ -350,7 +354,7 @@ fn is_valid(route: &Value) -> bool {
     let plain_only = !protocols.is_empty() && protocols.iter().all(|word| ["http", "grpc", "ws"].contains(word));
     let kinds = ["hosts", "paths", "methods", "snis", "sources"];
     let given = kinds.iter().any(|kind| !texts(route, kind).is_empty());
-    given && !(plain_only && !texts(route, "snis").is_empty())
+    given && (!plain_only || texts(route, "snis").is_empty())
 }
 
 fn any_request() -> impl Strategy<Value = Request> {

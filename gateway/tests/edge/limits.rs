@@ -78,7 +78,7 @@ async fn g_9_a_chunked_body_ends_at_the_limit() {
     let (gateway, recorder) = open_gateway().await;
     let mut stream = connect(gateway.proxy_addresses()[0]).await;
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     stream.write_all(head).await.expect("written");
     for _ in 0..161 {
         // The gateway hangs up before the last one.

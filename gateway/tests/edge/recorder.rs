@@ -131,7 +131,7 @@ async fn answer(reader: &mut Reader, bytes: &[u8]) {
 async fn endless(reader: &mut Reader) {
     let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     answer(reader, head).await;
-    let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'x'; 0x10000], b"\r\n"].concat();
     while reader.get_mut().write_all(&chunk).await.is_ok() {}
 }
 

@@ -77,6 +77,10 @@ fn options<T>(list: &[T]) -> impl Iterator<Item = Option<&T>> {
 }
 
 /// The entry of the highest rank that takes all, `Some(None)` when the list leaves everything open.
+#[expect(
+    clippy::option_option,
+    reason = "no entry that takes all is another thing than no need of one"
+)]
 fn best<T>(list: &[T], takes_all: impl Fn(&T) -> bool, rank: impl Fn(&T) -> Rank) -> Option<Option<&T>> {
     if list.is_empty() {
         return Some(None);
@@ -131,9 +135,10 @@ fn covers_path(all: &PathPattern, path: Option<&PathPattern>) -> bool {
     match (all, path) {
         (PathPattern::Prefix(prefix), _) if prefix == "/" => true,
         (PathPattern::Prefix(prefix), path) => beginning(path).is_some_and(|text| text.starts_with(prefix.as_str())),
-        (PathPattern::Exact(one), PathPattern::Exact(other)) => one == other,
+        (PathPattern::Exact(one), PathPattern::Exact(other)) | (PathPattern::Regex(one), PathPattern::Regex(other)) => {
+            one == other
+        }
         (PathPattern::Parameters(segments), path) => covers_segments(segments, path),
-        (PathPattern::Regex(one), PathPattern::Regex(other)) => one == other,
         (PathPattern::Regex(pattern), PathPattern::Exact(text)) => {
             PathPattern::compile(pattern).is_ok_and(|regex| regex.find(text).is_some_and(|found| found.start() == 0))
         }

@@ -229,9 +229,8 @@ impl Client {
         let connected = timeout_at(deadline, open(dial)).await;
         let transport = connected.map_err(|_| Fault::unsent(Failure::Connect, "no connection in time"))??;
         let http2 = match (&transport, dial.version) {
-            (_, Version::Http1) => false,
             (Transport::Tls(stream), Version::Negotiated) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
-            (Transport::Plain(_), Version::Negotiated) => false,
+            (_, Version::Http1) | (Transport::Plain(_), Version::Negotiated) => false,
             (_, Version::Http2) => true,
         };
         if !http2 {

@@ -187,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::upstream::client::{Client, Dial, Failure, Fault, Version};
+    use rustls::pki_types::PrivateKeyDer;
 
     fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
