@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use control::Control;
 use control::accounts::setup;
 use gateway::Sockets;
@@ -74,9 +74,13 @@ impl Program {
             demo::seed(&people.control, &addresses).await?;
         }
         self.announce(people.as_ref(), gateway.as_ref()).await?;
-        if let Some(gateway) = &gateway {
-            until_loaded(gateway).await;
+        if let Some(gateway) = &gateway
+            && !is_loaded(gateway).await
+            && taken.replaces()
+        {
+            bail!("the configuration was not loaded in time: the program before goes on");
         }
+        sockets.settle();
         let replaces = taken.ready()?;
         let offer = self.offer(storage, &sockets, replaces);
         let ended = match &offer {
@@ -168,11 +172,12 @@ impl Program {
 }
 
 /// Waits for the first configuration, so that whoever is replaced goes on until then.
-async fn until_loaded(gateway: &gateway::Running) {
+async fn is_loaded(gateway: &gateway::Running) -> bool {
     let deadline = Instant::now() + CATCH_UP;
     while gateway.revision().is_none() && Instant::now() < deadline {
         sleep(LOOK).await;
     }
+    gateway.revision().is_some()
 }
 
 async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {

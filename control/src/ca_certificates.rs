@@ -1,4 +1,4 @@
-//! CA certificates: the SNIs that trust one depend on it.
+//! CA certificates: the names and services that trust one depend on it.
 
 use model::actor::Resource;
 use model::ca_certificate::CaCertificateSpec;

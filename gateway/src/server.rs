@@ -99,7 +99,12 @@ impl Gateway {
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
-        let passing = Arc::new(Streams::new(shared.current.clone(), shared.telemetry.clone()));
+        let passing = Arc::new(Streams {
+            current: shared.current.clone(),
+            telemetry: shared.telemetry.clone(),
+            connections: connections.clone(),
+            proxy_protocol: config.proxy_protocol,
+        });
         let open = |listener, secure| {
             let door = Door {
                 secure,

@@ -50,6 +50,11 @@ impl Sockets {
         Ok(listener)
     }
 
+    /// Closes what was taken over and no setting names any more, so that clients do not wait there for nobody.
+    pub fn settle(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).inherited.clear();
+    }
+
     /// Copies of all in use, to be handed over.
     pub fn copies(&self) -> std::io::Result<Vec<(SocketAddr, OwnedFd)>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,6 +36,11 @@ impl Taken {
         taking().with_context(|| format!("cannot take over the sockets that {VARIABLE} names"))
     }
 
+    /// Whether this program takes another one's place.
+    pub(crate) const fn replaces(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Tells the program before that this one serves; whether there was one.
     pub(crate) fn ready(&mut self) -> Result<bool> {
         let Some(mut before) = self.before.take() else {

@@ -26,13 +26,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::config::ProxyProtocol;
+use crate::config::limits;
+use crate::stream::{Diverted, Passed, Streams};
 use crate::telemetry::Telemetry;
-use connections::Connection;
 use downstream::Downstream;
 use facts::Addresses;
 use transport::Transport;
 
-pub(crate) use connections::Connections;
+pub(crate) use connections::{Connection, Connections};
 pub(crate) use options::{h2_options, server_options};
 pub(crate) use secure::Secure;
 
@@ -100,15 +101,33 @@ where
         let mut stopping = entrance.stopping.clone();
         let opened = tokio::select! {
             opened = entrance.open(stream, peer, place) => opened,
-            // A connection that said nothing yet is nothing to wait for.
-            _ = stopping.wait_for(|stop| *stop) => return,
+            // One that says nothing even now is nothing to wait for.
+            () = last_call(&mut stopping) => return,
         };
         match opened {
-            Ok(Some(downstream)) => serve::serve(&entrance.app, downstream, &entrance.stopping).await,
-            Ok(None) => {}
+            Ok(Opened::Http(downstream)) => serve::serve(&entrance.app, *downstream, &entrance.stopping).await,
+            Ok(Opened::Stream(stream, passing)) => stream.run(&passing).await,
+            Ok(Opened::Nothing) => {}
             Err(error) => tracing::debug!(%error, client.address = %peer, "a connection did not begin"),
         }
     });
+}
+
+/// What a connection turned out to be.
+enum Opened {
+    /// One of requests.
+    Http(Box<Downstream>),
+    /// One that a route takes as it is, with its place.
+    Stream(Passed<Connection>, Arc<Streams>),
+    /// None.
+    Nothing,
+}
+
+/// A moment after the stop.
+async fn last_call(stopping: &mut watch::Receiver<bool>) {
+    if stopping.wait_for(|stop| *stop).await.is_ok() {
+        sleep(limits::LAST_CALL).await;
+    }
 }
 
 impl<A> Entrance<A> {
@@ -122,7 +141,7 @@ impl<A> Entrance<A> {
     }
 
     /// Does what comes before the first request.
-    async fn open(&self, mut stream: TcpStream, peer: SocketAddr, place: Connection) -> io::Result<Option<Downstream>> {
+    async fn open(&self, mut stream: TcpStream, peer: SocketAddr, place: Connection) -> io::Result<Opened> {
         let local = stream.local_addr()?;
         let mut addresses = Addresses { client: peer, local };
         let mut place = place;
@@ -131,20 +150,30 @@ impl<A> Entrance<A> {
             // From now on it counts as the client's.
             drop(place);
             let Some(clients) = self.place(addresses.client.ip()) else {
-                return Ok(None);
+                return Ok(Opened::Nothing);
             };
             place = clients;
         }
         let transport = match &self.secure {
             None => Transport::Plain(stream),
             Some(secure) => {
-                let Some(stream) = secure.divert(stream, addresses).await else {
-                    return Ok(None);
+                let stream = match secure.divert(stream, addresses, place).await {
+                    Diverted::Ours(stream, ours) => {
+                        place = ours;
+                        stream
+                    }
+                    Diverted::Passed(passed) => return Ok(Opened::Stream(passed, secure.passing())),
+                    Diverted::Lost => return Ok(Opened::Nothing),
                 };
-                Transport::Tls(Box::new(secure.accept(stream).await?))
+                let shaken = secure.accept(stream).await;
+                self.telemetry.tls_handshake(shaken.is_ok());
+                Transport::Tls(Box::new(shaken?))
             }
         };
         let downstream = Downstream::new(transport, addresses, self.telemetry.clone(), place);
-        Ok(downstream.begin().await)
+        Ok(downstream
+            .begin()
+            .await
+            .map_or(Opened::Nothing, |downstream| Opened::Http(Box::new(downstream))))
     }
 }

@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::facts::Addresses;
 use crate::config::limits;
-use crate::stream::{Ends, Streams};
+use crate::stream::{Diverted, Ends, Streams};
 
 /// Shakes hands as the server of a connection.
 #[async_trait]
@@ -41,12 +41,17 @@ impl Secure {
     }
 
     /// Passes a connection on if a route takes it as it is; else it is for [`Secure::accept`].
-    pub(super) async fn divert(&self, stream: TcpStream, addresses: Addresses) -> Option<TcpStream> {
+    pub(super) async fn divert<P>(&self, stream: TcpStream, addresses: Addresses, place: P) -> Diverted<P> {
         let ends = Ends {
             peer: addresses.client,
             local: addresses.local,
         };
-        self.passing.divert(stream, ends).await
+        self.passing.divert(stream, ends, place).await
+    }
+
+    /// Who passes connections on.
+    pub(super) fn passing(&self) -> Arc<Streams> {
+        self.passing.clone()
     }
 
     /// A connection under TLS, or the reason why there is none in time.

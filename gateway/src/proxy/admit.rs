@@ -19,6 +19,7 @@ use crate::host::{self, Authority};
 use crate::path::{self, CanonicalPath};
 use crate::router::{self, Match, NoMatch, Wanted};
 use crate::runtime::{Access, Link, Route, Runtime};
+use crate::upstream::client::Version;
 
 impl Proxy {
     /// Decides about a request; what is returned is the answer that it gets instead of the service's.
@@ -88,9 +89,9 @@ impl Proxy {
         let found = find(runtime, &wanted).map_err(|no_match| refuse(&no_match, &request.method, &path))?;
         let route = runtime.routes.get(&found.route).cloned();
         let route = route.ok_or_else(|| head::refusal(Reason::InternalError, "The route is gone."))?;
-        if Dialect::of(&request.headers).is_none() {
-            head::check_length(request, route.body_limit)?;
-        }
+        // Of a call each message has the limit, however many there are.
+        let called = Dialect::of(&request.headers).is_some() && route.service.version != Version::Http1;
+        head::check_length(request, route.body_limit.filter(|_| !called))?;
         let seen = path.seen(route.merge_slashes);
         context.forward = forwarding(&route, &found, seen, context.forward.from_trusted_proxy);
         // `/ex../a` has no dot segment until the prefix `/ex` is gone.

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use model::service::RetryOn;
+use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use tokio::time::timeout_at;
 
+use super::context::Context;
 use super::converse::Conversation;
 use super::relay::{Done, Relay, Trouble};
 use super::{End, deadlines, failure};
@@ -27,13 +29,17 @@ impl Relay<'_> {
         if self.context.tried.len() == 1 {
             self.context.exchange.began = now - self.context.began;
         }
-        let result = self.ask(service, &mut picked).await;
+        let mut result = self.ask(service, &mut picked).await;
         self.context.exchange.total = self.context.began.elapsed().saturating_sub(self.context.exchange.began);
         if let Err(Trouble::Service(fault)) = &result
             // That a connection had waited too long says nothing about the target.
             && !fault.stale
+            && !fault.blameless
         {
             picked.failed(fault.failure, Instant::now());
+        }
+        if let Ok(End::Upgraded(conversation)) = &mut result {
+            conversation.hold(picked);
         }
         result
     }
@@ -41,10 +47,14 @@ impl Relay<'_> {
     async fn ask(&mut self, service: &Service, picked: &mut Picked) -> Result<End, Trouble> {
         let (until, opening) = (self.times.until, self.start(service, picked.endpoint.socket));
         let (mut exchange, back) = match until {
-            Some(until) => timeout_at(until, opening).await.map_err(|_| deadlines::over())??,
+            Some(until) => timeout_at(until, opening).await.map_err(|_| self.out_of_time())??,
             None => opening.await?,
         };
-        match self.exchange(service, &mut exchange, picked).await? {
+        let exchanged = self.exchange(service, &mut exchange, picked).await;
+        if matches!(&exchanged, Err(Trouble::Service(fault)) if fault.failure == Failure::Timeout) {
+            self.proxy.client.distrust(&back);
+        }
+        match exchanged? {
             Done::Whole => {
                 self.proxy.client.give_back(exchange, back);
                 Ok(End::Whole)
@@ -70,7 +80,7 @@ impl Relay<'_> {
             tls: service.tls(version)?,
             version,
             timeout: self.times.connect,
-            preamble: self.preamble(service),
+            preamble: preamble_for(service, self.session, self.context),
         };
         // After a connection that was closed while it waited, one that has not waited is surer.
         let began = Instant::now();
@@ -88,17 +98,6 @@ impl Relay<'_> {
             upgrade: self.upgrade,
             body: self.upload.framing,
         })
-    }
-
-    /// Who the client is, for a service that wants to know it before anything else. Its port is known when it connected
-    /// itself.
-    fn preamble(&self, service: &Service) -> Option<Bytes> {
-        let facts = self.context.facts.as_ref()?;
-        let local = self.session.server_addr().and_then(|address| address.as_inet())?;
-        let peer = self.session.client_addr().and_then(|address| address.as_inet())?;
-        let direct = peer.ip().to_canonical() == facts.client_ip;
-        let port = if direct { peer.port() } else { 0 };
-        preamble::header(service.proxy_protocol, SocketAddr::new(facts.client_ip, port), *local)
     }
 
     /// Whether another attempt could do better and can do no harm.
@@ -135,7 +134,17 @@ impl Relay<'_> {
             && self.session.req_header().method.is_idempotent()
             && self.upload.can_be_sent_again()
             && self.wants(service, condition)
+            // Nobody else could do better.
+            && service.pool.endpoints().len() > self.context.keys.len()
             && service.pool.retry_allowed(Instant::now())
+    }
+
+    /// The time was over before the service was asked.
+    fn out_of_time(&self) -> Fault {
+        Fault {
+            blameless: self.times.by_caller,
+            ..deadlines::over()
+        }
     }
 
     fn wants(&self, service: &Service, condition: Option<RetryOn>) -> bool {
@@ -159,4 +168,14 @@ fn condition(fault: &Fault) -> Option<RetryOn> {
         // It would most likely be as bad again.
         Failure::BadAnswer => None,
     }
+}
+
+/// Who the client is, for a service that wants to know it before anything else. Its port is known when it connected itself.
+pub(super) fn preamble_for(service: &Service, session: &ServerSession, context: &Context) -> Option<Bytes> {
+    let facts = context.facts.as_ref()?;
+    let local = session.server_addr().and_then(|address| address.as_inet())?;
+    let peer = session.client_addr().and_then(|address| address.as_inet())?;
+    let direct = peer.ip().to_canonical() == facts.client_ip;
+    let port = if direct { peer.port() } else { 0 };
+    preamble::header(service.proxy_protocol, SocketAddr::new(facts.client_ip, port), *local)
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirec
 use tokio::time::{Instant, sleep};
 
 use super::{Context, Proxy};
+use crate::upstream::Picked;
 use crate::upstream::client::Transport;
 
 /// What of a conversation the service's side is.
@@ -22,11 +23,23 @@ pub(super) struct Conversation {
     /// What the service said right behind its head.
     early: Bytes,
     idle: Duration,
+    /// The target, which has a request in flight for as long as this lasts.
+    target: Option<Picked>,
 }
 
 impl Conversation {
     pub(super) const fn new(service: Transport, early: Bytes, idle: Duration) -> Self {
-        Self { service, early, idle }
+        Self {
+            service,
+            early,
+            idle,
+            target: None,
+        }
+    }
+
+    /// Keeps the target counted as busy.
+    pub(super) fn hold(&mut self, target: Picked) {
+        self.target = Some(target);
     }
 
     /// Lets both sides talk; how many bytes the service has said.

@@ -18,18 +18,22 @@ pub(super) struct Times {
     pub(super) idle: Duration,
     /// By when all attempts have to be over.
     pub(super) until: Option<Instant>,
+    /// Whether the caller itself gave no more time.
+    pub(super) by_caller: bool,
 }
 
 impl Times {
     /// `wanted` is what the caller itself says.
     pub(super) fn of(route: &Route, service: &Service, wanted: Option<Duration>, began: std::time::Instant) -> Self {
         let route = route.timeouts;
-        let total = wanted.into_iter().chain(route.total.or(service.timeout)).min();
+        let ours = route.total.or(service.timeout);
+        let total = wanted.into_iter().chain(ours).min();
         Self {
             connect: route.connect.unwrap_or(service.connect_timeout),
             response: route.response.unwrap_or(service.response_timeout),
             idle: route.idle.unwrap_or(service.idle_timeout),
             until: total.map(|total| Instant::from_std(began) + total),
+            by_caller: wanted.is_some_and(|wanted| ours.is_none_or(|ours| wanted < ours)),
         }
     }
 }
@@ -94,7 +98,10 @@ impl Deadlines {
 
 /// The time for everything is over.
 pub(super) fn over() -> Fault {
-    Fault::new(Failure::Timeout, "the time for the whole request is over")
+    Fault {
+        total: true,
+        ..Fault::new(Failure::Timeout, "the time for the whole request is over")
+    }
 }
 
 #[cfg(test)]

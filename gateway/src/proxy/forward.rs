@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{HOST, UPGRADE, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderName, HeaderValue};
 use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
@@ -11,6 +11,7 @@ use plugins::{Facts, Identity};
 
 use super::context::Forward;
 use crate::path;
+use crate::router::{self, RequestKind};
 use crate::runtime::{Route, Service};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -42,16 +43,28 @@ pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
             || *name == *X_FORWARDED_PREFIX.as_str()
             || (!from_trusted_proxy && begins(&ORIGIN))
     };
+    let named = nominated(request);
     let gone: Vec<HeaderName> = request.headers.keys().filter(|name| removed(name)).cloned().collect();
+    let gone = gone.into_iter().chain(named);
     for name in gone {
         request.remove_header(&name);
     }
 }
 
+/// The headers that `Connection` names: they are about the client's connection as much as itself (RFC 9110, section 7.6.1).
+/// What says where the body ends and what the connection becomes has rules of its own.
+fn nominated(request: &RequestHeader) -> Vec<HeaderName> {
+    let values = request.headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    let names = values.flat_map(|value| value.split(|byte| *byte == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    names
+        .filter(|name| ![UPGRADE, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(name))
+        .collect()
+}
+
 /// Whether the client asks for a WebSocket; other protocols are not upgraded to.
 pub(super) fn wants_websocket(session: &ServerSession) -> bool {
-    let upgrade = session.req_header().headers.get(UPGRADE);
-    session.is_upgrade_req() && upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    session.is_upgrade_req() && router::kind_of(&session.req_header().headers, None) == RequestKind::WebSocket
 }
 
 /// Writes what the service sees into the request; the path and query that it sees.
@@ -82,14 +95,13 @@ pub(super) fn prepare(
 }
 
 fn set_origin(request: &mut RequestHeader, facts: &Facts, forward: &Forward, peer: IpAddr) {
-    let chain = match request
-        .headers
-        .get(X_FORWARDED_FOR)
-        .and_then(|value| value.to_str().ok())
-    {
-        Some(known) => format!("{known}, {peer}"),
-        None => peer.to_string(),
-    };
+    // Several lines are one list, of which every part counts.
+    let known = request.headers.get_all(X_FORWARDED_FOR).iter();
+    let mut chain: String = known
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| [line, ", "])
+        .collect();
+    chain.push_str(&peer.to_string());
     set(request, X_FORWARDED_FOR, &chain);
     set(request, X_REAL_IP, &facts.client_ip.to_string());
     let scheme = facts.scheme;

@@ -76,7 +76,11 @@ fn check_framing(request: &RequestHeader) -> Result<(), Refusal> {
     if !codings.is_empty() && (!lengths.is_empty() || request.version == Version::HTTP_10) {
         return bad("Transfer-Encoding excludes Content-Length and HTTP/1.0.");
     }
-    if request.method == Method::TRACE {
+    let method = request.method.as_str();
+    if [Method::TRACE, Method::CONNECT]
+        .iter()
+        .any(|refused| method.eq_ignore_ascii_case(refused.as_str()))
+    {
         return bad("TRACE is not served.");
     }
     Ok(())

@@ -14,13 +14,17 @@ pub(super) const LINGER: Duration = Duration::from_secs(5);
 pub(super) const fn ends_connection(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::BadRequest | Reason::BodyTooLarge | Reason::HeaderTooLarge | Reason::TargetTooLong
+        Reason::BadRequest
+            | Reason::BodyTooLarge
+            | Reason::HeaderTooLarge
+            | Reason::RequestTimeout
+            | Reason::TargetTooLong
     )
 }
 
 /// Reads what the client still sends. A connection that is closed before is reset, and the answer on it lost.
 pub(super) async fn drain(session: &mut ServerSession) {
-    if session.is_upgrade_req() {
+    if session.was_upgraded() {
         return;
     }
     let reading = async {

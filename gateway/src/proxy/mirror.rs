@@ -9,6 +9,7 @@ use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use tokio::time::timeout;
 
+use super::attempt::preamble_for;
 use super::context::Context;
 use super::upload::Upload;
 use super::{Proxy, forward};
@@ -45,6 +46,7 @@ impl Proxy {
             target: target(&other, context),
             framing: upload.framing,
             client_ip: context.facts.as_ref().map(|facts| facts.client_ip),
+            preamble: preamble_for(&other, session, context),
             request,
             body,
         };
@@ -74,6 +76,7 @@ struct Copy {
     target: Vec<u8>,
     framing: Framing,
     client_ip: Option<std::net::IpAddr>,
+    preamble: Option<Bytes>,
     body: Vec<Bytes>,
 }
 
@@ -97,7 +100,7 @@ impl Copy {
             tls: service.tls(service.version)?,
             version: service.version,
             timeout: service.connect_timeout,
-            preamble: None,
+            preamble: self.preamble.clone(),
         };
         let lease = client.lease(&dial, false).await?;
         let (mut exchange, back) = lease.start(&Head {

@@ -8,7 +8,7 @@ use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 
 use super::{Context, Proxy};
-use crate::runtime::Route;
+use crate::runtime::{Route, Service};
 use crate::telemetry::{LogChoice, Outcome};
 
 /// What the client was sent.
@@ -44,6 +44,7 @@ impl Proxy {
             exchange: context.exchange,
             facts: context.facts.as_ref(),
             route: context.route.as_deref(),
+            other_service: other_service(context),
             request_id: &context.request_id,
             client_ip: context.client_ip,
             protocol: context.protocol,
@@ -59,6 +60,12 @@ impl Proxy {
         self.usage.record(now, &outcome);
         self.telemetry.record(request, &outcome);
     }
+}
+
+/// The service of a split that the request went to.
+fn other_service(context: &Context) -> Option<&Service> {
+    let (route, service) = (context.route.as_ref()?, context.service.as_deref()?);
+    (service.id != route.service.id).then_some(service)
 }
 
 /// What a route says about log and traces.

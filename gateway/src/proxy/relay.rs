@@ -2,15 +2,15 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::reason::Reason;
 use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use plugins::{Answer, Refusal};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::context::Context;
 use super::deadlines::{Deadlines, Times};
@@ -20,6 +20,7 @@ use super::look::{Gone, Look};
 use super::reply::Reply;
 use super::upload::Upload;
 use super::{End, Proxy, failure, forward, head};
+use crate::guard::BodyPace;
 use crate::runtime::Service;
 use crate::upstream::client::{Event, Exchange, Fault, Framing, Version};
 use crate::upstream::{Choice, Picked};
@@ -40,6 +41,8 @@ pub(super) struct Relay<'a> {
     pub(super) reply: Reply,
     /// Counts the messages of a call, which has no other limit.
     messages: Option<Messages>,
+    /// How slowly a body may come on a stream; on a connection of HTTP/1 the guard looks, and a call may be slow.
+    pace: Option<BodyPace>,
 }
 
 /// Why there is no whole response.
@@ -81,6 +84,7 @@ impl<'a> Relay<'a> {
             translation: None,
             reply: Reply::default(),
             messages: None,
+            pace: None,
         }
     }
 
@@ -128,10 +132,13 @@ impl<'a> Relay<'a> {
             trace.forward(request);
         }
         let dialect = Dialect::of(&request.headers);
+        // Only a service that speaks it is called; elsewhere the words mean nothing.
+        let dialect = dialect.filter(|_| service.version != Version::Http1);
         let wanted = dialect.and_then(|_| grpc::timeout(&request.headers));
         self.times = Times::of(&route, &service, wanted, self.context.began);
-        if let Some(dialect) = dialect {
-            self.prepare_call(dialect, service.version);
+        match dialect {
+            Some(dialect) => self.prepare_call(dialect),
+            None => self.pace = self.session.is_http2().then(BodyPace::default),
         }
         self.context.service = Some(service.clone());
         Some(service)
@@ -157,9 +164,9 @@ impl<'a> Relay<'a> {
     }
 
     /// Makes a call of any dialect one that the service understands.
-    fn prepare_call(&mut self, dialect: Dialect, version: Version) {
+    fn prepare_call(&mut self, dialect: Dialect) {
         self.context.dialect = Some(dialect);
-        self.translation = Translation::of(dialect).filter(|_| version != Version::Http1);
+        self.translation = Translation::of(dialect);
         if let Some(translation) = &self.translation {
             grpc::translate(self.session.req_header_mut());
             if !translation.keeps_length() {
@@ -194,6 +201,7 @@ impl<'a> Relay<'a> {
                 }
             }
             let look = self.look(exchange);
+            self.check_pace(look)?;
             let event = tokio::select! {
                 event = poll_fn(|cx| exchange.poll(cx)) => event?,
                 seen = look.at(self.session) => {
@@ -203,7 +211,10 @@ impl<'a> Relay<'a> {
                     continue;
                 }
                 () = timer.as_mut() => {
-                    late(&deadlines, timer.as_mut())?;
+                    match deadlines.missed(Instant::now()) {
+                        Some(fault) => return Err(self.too_late(fault, asked)),
+                        None => timer.as_mut().reset(deadlines.next()),
+                    }
                     continue;
                 }
             };
@@ -247,6 +258,18 @@ impl<'a> Relay<'a> {
         self.context.cookie = picked.set_cookie();
     }
 
+    /// Something took too long: the service, unless it was the client that was waited for or that gave so little time.
+    fn too_late(&self, fault: Fault, asked: bool) -> Trouble {
+        if !self.upload.whole && !fault.total {
+            return Trouble::Refused(slow_body());
+        }
+        let blameless = self.times.by_caller || self.context.answered || !asked;
+        Trouble::Service(Fault {
+            blameless: fault.total && blameless,
+            ..fault
+        })
+    }
+
     /// What to expect of the client now. Its leaving shows on a stream of its own at any time, and on a connection only
     /// when no body is in the way.
     fn look(&self, exchange: &mut Exchange) -> Look {
@@ -260,12 +283,28 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// Refuses a body that comes too slowly. It is looked at whenever something moves, which silence has a bound for.
+    fn check_pace(&mut self, look: Look) -> Result<(), Trouble> {
+        let slow = match &mut self.pace {
+            Some(pace) if matches!(look, Look::Body) => pace.waiting(Instant::now()).is_err(),
+            _ => false,
+        };
+        if slow {
+            Err(Trouble::Refused(slow_body()))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Hands a piece of the body on; none is its end.
     fn forward(&mut self, piece: Option<Bytes>, exchange: &mut Exchange) -> Result<(), Refusal> {
         let piece = match &mut self.translation {
             Some(translation) => translation.request(piece)?,
             None => piece,
         };
+        if let (Some(pace), Some(piece)) = (&mut self.pace, &piece) {
+            pace.received(piece.len(), Instant::now);
+        }
         if let (Some(messages), Some(piece)) = (&mut self.messages, &piece) {
             messages.check(piece)?;
         }
@@ -319,13 +358,6 @@ impl<'a> Relay<'a> {
     }
 }
 
-/// The timer went off: either something is too late, or something has moved since it was set.
-fn late(deadlines: &Deadlines, timer: Pin<&mut Sleep>) -> Result<(), Fault> {
-    match deadlines.missed(Instant::now()) {
-        Some(fault) => Err(fault),
-        None => {
-            timer.reset(deadlines.next());
-            Ok(())
-        }
-    }
+fn slow_body() -> Refusal {
+    head::refusal(Reason::RequestTimeout, "The body of the request did not come in time.")
 }

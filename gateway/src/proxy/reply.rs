@@ -83,6 +83,8 @@ impl Relay<'_> {
         let bodiless = request.method == Method::HEAD
             || header.status == StatusCode::NO_CONTENT
             || header.status == StatusCode::NOT_MODIFIED;
+        // How the service ended it says nothing about how the client will see it.
+        header.remove_header(&TRANSFER_ENCODING);
         match framing {
             Framing::Open if !bodiless => {
                 header.remove_header(&CONTENT_LENGTH);

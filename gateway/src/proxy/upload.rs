@@ -138,7 +138,7 @@ impl Upload {
 
 /// How the body ends that the client sends.
 fn framing(session: &mut ServerSession) -> Framing {
-    if session.is_upgrade_req() || session.is_body_empty() {
+    if session.is_body_empty() {
         return Framing::Empty;
     }
     head::declared_length(session.req_header()).map_or(Framing::Open, Framing::Length)

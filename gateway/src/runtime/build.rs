@@ -271,12 +271,23 @@ impl Builder {
             });
         }
         let mut pools = self.upstreams.configure(groups, wanted, Instant::now());
-        let services = served().filter_map(|(id, spec)| {
+        let mut problems = Vec::new();
+        let mut services = HashMap::new();
+        for (id, spec) in served() {
+            let Some(pool) = pools.remove(id) else { continue };
             let tls = self.state.tls.outward(&spec.tls);
-            let service = compile_service(*id, spec, &self.host_of(spec), (pools.remove(id)?, tls));
-            Some((*id, Arc::new(service)))
-        });
-        services.collect()
+            problems.extend(tls.as_ref().err().map(|message| Problem {
+                kind: Kind::Service,
+                id: id.0,
+                message: message.clone(),
+            }));
+            services.insert(
+                *id,
+                Arc::new(compile_service(*id, spec, &self.host_of(spec), (pool, tls))),
+            );
+        }
+        self.uncompilable.extend(problems);
+        services
     }
 
     /// The settings and targets of each upstream that serves.

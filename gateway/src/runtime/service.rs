@@ -82,7 +82,11 @@ impl Service {
         };
         match made.get_or_init(make) {
             Ok(tls) => Ok(Some(tls)),
-            Err(problem) => Err(Fault::unsent(Failure::Tls, problem.clone())),
+            // The settings are at fault, not the target.
+            Err(problem) => Err(Fault {
+                blameless: true,
+                ..Fault::unsent(Failure::Tls, problem.clone())
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod hello;
 mod splice;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::config::limits;
+use crate::config::ProxyProtocol;
+use crate::listener::facts::Addresses;
+use crate::listener::{Connection, Connections, proxy_protocol};
 use crate::router::WantedStream;
 use crate::runtime::{Route, Runtime};
 use crate::telemetry::Telemetry;
@@ -33,20 +35,13 @@ pub(crate) struct Streams {
     pub(crate) current: Arc<ArcSwapOption<Runtime>>,
     /// What is measured, and what is in flight.
     pub(crate) telemetry: Arc<Telemetry>,
-    /// Connections that there may be at once.
-    pub(crate) places: Arc<Semaphore>,
+    /// All open connections.
+    pub(crate) connections: Arc<Connections>,
+    /// Whether connections begin with a PROXY header.
+    pub(crate) proxy_protocol: ProxyProtocol,
 }
 
 impl Streams {
-    /// Passes connections on under the configuration of the time.
-    pub(crate) fn new(current: Arc<ArcSwapOption<Runtime>>, telemetry: Arc<Telemetry>) -> Self {
-        Self {
-            current,
-            telemetry,
-            places: Arc::new(Semaphore::new(limits::CONNECTIONS)),
-        }
-    }
-
     /// Accepts until told to stop.
     pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
@@ -65,23 +60,39 @@ impl Streams {
     }
 
     fn enter(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            self.telemetry.connection_refused();
-            return;
-        };
+        let Some(place) = self.place(peer.ip()) else { return };
         let streams = self.clone();
-        tokio::spawn(async move {
-            streams.serve(stream, peer).await;
-            drop(place);
-        });
+        tokio::spawn(async move { streams.serve(stream, peer, place).await });
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    /// A place for a connection from this address, if there is one.
+    fn place(&self, ip: IpAddr) -> Option<Connection> {
+        let place = self.connections.enter(ip.to_canonical());
+        if place.is_none() {
+            self.telemetry.connection_refused();
+        }
+        place
+    }
+
+    async fn serve(&self, mut stream: TcpStream, peer: SocketAddr, mut place: Connection) {
         let _ = stream.set_nodelay(true);
         let Some(runtime) = self.current.load_full() else {
             return;
         };
         let Ok(local) = stream.local_addr() else { return };
+        let mut addresses = Addresses { client: peer, local };
+        if self.proxy_protocol == ProxyProtocol::Trusted && self.connections.trusts(peer.ip().to_canonical()) {
+            match proxy_protocol::take(&mut stream, addresses).await {
+                Ok(told) => addresses = told,
+                Err(_) => return,
+            }
+            // From now on it counts as the client's.
+            drop(place);
+            let Some(clients) = self.place(addresses.client.ip()) else {
+                return;
+            };
+            place = clients;
+        }
         let hello = if runtime.router.reads_server_names(local.port()) {
             match peek(&stream).await {
                 Ok(hello) => hello,
@@ -90,28 +101,38 @@ impl Streams {
         } else {
             Hello::Other
         };
-        match find(&runtime, local, peer, &hello) {
-            Some(route) => self.pass(stream, Ends { peer, local }, &route, &hello).await,
-            None => tracing::info!(client_ip = %peer.ip(), port = local.port(), "no route takes a connection"),
+        let ends = Ends {
+            peer: addresses.client,
+            local,
+        };
+        match find(&runtime, local, ends.peer, &hello) {
+            Some(route) => self.pass(stream, ends, &route, &hello).await,
+            None => tracing::info!(client_ip = %ends.peer.ip(), port = local.port(), "no route takes a connection"),
         }
+        drop(place);
     }
 
-    /// Passes a connection of the TLS port on if a route takes it as it is; what comes back is for the gateway to open.
-    /// That is where a certificate of the gateway's own is shown.
-    pub(crate) async fn divert(&self, stream: TcpStream, ends: Ends) -> Option<TcpStream> {
+    /// Finds out whether a route takes a connection of the TLS port as it is; otherwise it is for the gateway to open. That
+    /// is where a certificate of the gateway's own is shown.
+    pub(crate) async fn divert<P>(&self, stream: TcpStream, ends: Ends, place: P) -> Diverted<P> {
         let Some(runtime) = self.current.load_full() else {
-            return Some(stream);
+            return Diverted::Ours(stream, place);
         };
         if !runtime.router.reads_server_names(ends.local.port()) {
-            return Some(stream);
+            return Diverted::Ours(stream, place);
         }
-        let hello = peek(&stream).await.ok()?;
+        let Ok(hello) = peek(&stream).await else {
+            return Diverted::Lost;
+        };
         match find(&runtime, ends.local, ends.peer, &hello) {
-            Some(route) if matches!(hello, Hello::Tls(_)) => {
-                self.pass(stream, ends, &route, &hello).await;
-                None
-            }
-            _ => Some(stream),
+            Some(route) if matches!(hello, Hello::Tls(_)) => Diverted::Passed(Passed {
+                client: stream,
+                ends,
+                route,
+                hello,
+                _place: place,
+            }),
+            _ => Diverted::Ours(stream, place),
         }
     }
 
@@ -196,6 +217,32 @@ impl Streams {
             preamble: preamble::header(route.service.proxy_protocol, ends.peer, ends.local),
         })
         .await
+    }
+}
+
+/// What a connection of the TLS port is.
+pub(crate) enum Diverted<P> {
+    /// The gateway's to open.
+    Ours(TcpStream, P),
+    /// A route's.
+    Passed(Passed<P>),
+    /// Gone.
+    Lost,
+}
+
+/// A connection that a route takes as it is, with what it holds until its end.
+pub(crate) struct Passed<P> {
+    client: TcpStream,
+    ends: Ends,
+    route: Arc<Route>,
+    hello: Hello,
+    _place: P,
+}
+
+impl<P> Passed<P> {
+    /// Passes it on to its end.
+    pub(crate) async fn run(self, streams: &Streams) {
+        streams.pass(self.client, self.ends, &self.route, &self.hello).await;
     }
 }
 

@@ -103,10 +103,16 @@ impl Telemetry {
     pub fn record(&self, request: &RequestHeader, outcome: &Outcome<'_>) {
         let metrics = &self.metrics;
         match outcome.route {
-            Some(route) => {
-                let of_route = || metrics.routes.of(&route.name, &route.service.name);
-                route.metrics.get_or_init(of_route).record(&request.method, outcome);
-            }
+            Some(route) => match outcome.other_service {
+                Some(other) => metrics
+                    .routes
+                    .of(&route.name, &other.name)
+                    .record(&request.method, outcome),
+                None => {
+                    let of_route = || metrics.routes.of(&route.name, &route.service.name);
+                    route.metrics.get_or_init(of_route).record(&request.method, outcome);
+                }
+            },
             None => metrics.routes.unmatched().record(&request.method, outcome),
         }
         metrics.connections.requests[outcome.protocol as usize].inc();

@@ -11,7 +11,7 @@ use plugins::Facts;
 
 use super::redact;
 use super::traces::Trace;
-use crate::runtime::Route;
+use crate::runtime::{Route, Service};
 
 /// Bytes of a path or a query that are written down.
 const TARGET: usize = 2_048;
@@ -37,6 +37,8 @@ pub struct Outcome<'a> {
     pub facts: Option<&'a Facts>,
     /// The route that matched.
     pub route: Option<&'a Route>,
+    /// The service that it went to, where that is not the route's own.
+    pub other_service: Option<&'a Service>,
     /// Its id.
     pub request_id: &'a str,
     /// The client, behind trusted proxies; where [`Outcome::facts`] are known, theirs counts.
@@ -89,6 +91,7 @@ impl Default for Outcome<'_> {
             exchange: UpstreamExchange::default(),
             facts: None,
             route: None,
+            other_service: None,
             request_id: "",
             client_ip: None,
             protocol: Protocol::default(),
@@ -108,6 +111,11 @@ impl Outcome<'_> {
     /// The time with the service, to its last byte where that is known.
     pub(crate) fn upstream_time(&self) -> Duration {
         self.exchange.total.max(self.upstream).min(self.latency)
+    }
+
+    /// The service that it went to, or would have.
+    pub(crate) fn service(&self) -> Option<&'a Service> {
+        self.other_service.or(self.route.map(|route| &*route.service))
     }
 
     /// The client's address.

@@ -14,6 +14,8 @@ use super::ticks;
 const CLOSED: u8 = 0;
 const OPEN: u8 = 1;
 const HALF_OPEN: u8 = 2;
+/// How long a probe may take before another one is let in.
+const PROBE: Duration = Duration::from_secs(30);
 /// The parts of the window of the success rate.
 const PARTS: usize = 10;
 
@@ -41,7 +43,7 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     phase: AtomicU8,
-    /// When the back-off is over.
+    /// When the back-off is over, and then when the probe should have told something.
     until: AtomicU64,
     counts: Mutex<Counts>,
 }
@@ -72,10 +74,7 @@ impl Breaker {
 
     /// Whether a request could enter.
     pub(super) fn admits(&self, now: Instant) -> bool {
-        match self.phase.load(Ordering::Acquire) {
-            OPEN => ticks::of(now) >= self.until.load(Ordering::Acquire),
-            phase => phase == CLOSED,
-        }
+        self.phase.load(Ordering::Acquire) == CLOSED || ticks::of(now) >= self.until.load(Ordering::Acquire)
     }
 
     /// A request enters. Of those that come when the back-off is over, only the first does.
@@ -83,12 +82,18 @@ impl Breaker {
         if self.phase.load(Ordering::Acquire) == CLOSED {
             return Entry::Pass;
         }
-        let probes = self.admits(now)
+        let until = self.until.load(Ordering::Acquire);
+        let next = ticks::of(now + PROBE);
+        let probes = ticks::of(now) >= until
             && self
-                .phase
-                .compare_exchange(OPEN, HALF_OPEN, Ordering::AcqRel, Ordering::Acquire)
+                .until
+                .compare_exchange(until, next, Ordering::AcqRel, Ordering::Acquire)
                 .is_ok();
-        if probes { Entry::Probe } else { Entry::Refused }
+        if !probes {
+            return Entry::Refused;
+        }
+        self.phase.store(HALF_OPEN, Ordering::Release);
+        Entry::Probe
     }
 
     /// A request that entered succeeded.
@@ -107,6 +112,10 @@ impl Breaker {
     /// A request that entered failed. `random` is 0 to 1 and spreads the back-offs of many gateways.
     pub(super) fn failed(&self, entry: Entry, now: Instant, policy: &Policy, random: f64) -> Option<Turn> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !policy.enabled {
+            self.phase.store(CLOSED, Ordering::Release);
+            return None;
+        }
         if entry == Entry::Probe {
             return Some(self.open(&mut counts, now, policy, random));
         }
@@ -116,7 +125,7 @@ impl Breaker {
         counts.failures = counts.failures.saturating_add(1);
         counts.add(false, now, policy);
         let too_many = policy.consecutive_failures > 0 && counts.failures >= policy.consecutive_failures;
-        if policy.enabled && (too_many || counts.too_rarely_good(now, policy)) {
+        if too_many || counts.too_rarely_good(now, policy) {
             return Some(self.open(&mut counts, now, policy, random));
         }
         None
@@ -125,6 +134,7 @@ impl Breaker {
     /// A request that entered ended without telling anything: the next one may probe.
     pub(super) fn abandoned(&self, entry: Entry) {
         if entry == Entry::Probe {
+            self.until.store(0, Ordering::Release);
             self.phase.store(OPEN, Ordering::Release);
         }
     }

@@ -46,7 +46,7 @@ impl Recorder {
         let mut key = UsageKey {
             bucket: now.unix_timestamp().div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS,
             route: outcome.route.map(|route| route.id),
-            service: outcome.route.map(|route| route.service.id),
+            service: outcome.service().map(|service| service.id),
             consumer: identity.map(|identity| identity.consumer.id),
             credential: identity.and_then(|identity| identity.credential),
             status: outcome.status,

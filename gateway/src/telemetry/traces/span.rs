@@ -114,7 +114,7 @@ fn server_attributes(request: &RequestHeader, outcome: &Outcome<'_>) -> Vec<KeyV
     add("http.route", outcome.route.map(|route| route.name.clone()));
     add(
         "gatehouse.service",
-        outcome.route.map(|route| route.service.name.clone()),
+        outcome.service().map(|service| service.name.clone()),
     );
     add(
         "gatehouse.reason",

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -106,6 +107,8 @@ struct Shared {
     connections: Mutex<Vec<SendRequest<Bytes>>>,
     /// Held while one is made, so that a burst makes one and not a hundred.
     making: tokio::sync::Mutex<()>,
+    /// Whether the target chose HTTP/1.1, where each connection is for one exchange at a time.
+    http1: AtomicBool,
 }
 
 /// A connection for one exchange.
@@ -181,6 +184,16 @@ impl Client {
         }
     }
 
+    /// Makes new connections for what would have shared the one that did not answer: it may be dead, as when a firewall
+    /// forgot it. What still runs on it may end.
+    pub(crate) fn distrust(&self, back: &Return) {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = back.0.and_then(|key| shared.get(&key)) {
+            let mut connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            connections.clear();
+        }
+    }
+
     /// Lets go of connections that waited too long; to be called every few seconds.
     pub(crate) fn sweep(&self) {
         self.idle.sweep();
@@ -188,7 +201,7 @@ impl Client {
         shared.retain(|_, shared| {
             shared.drop_dead();
             let connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            !connections.is_empty()
+            !connections.is_empty() || shared.http1.load(Ordering::Relaxed)
         });
     }
 
@@ -209,9 +222,15 @@ impl Client {
         if let Some(connection) = shared.ready() {
             return Ok((Connection::Http2(connection), true));
         }
+        if shared.http1.load(Ordering::Relaxed) {
+            return Ok((self.connect(dial, deadline).await?, false));
+        }
         let _making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
         if let Some(connection) = shared.ready() {
             return Ok((Connection::Http2(connection), true));
+        }
+        if shared.http1.load(Ordering::Relaxed) {
+            return Ok((self.connect(dial, deadline).await?, false));
         }
         if let Some(full) = shared.full() {
             let ready = timeout_at(deadline, full.ready()).await.map_err(late)?;
@@ -219,8 +238,9 @@ impl Client {
             return Ok((Connection::Http2(ready), true));
         }
         let connection = self.connect(dial, deadline).await?;
-        if let Connection::Http2(connection) = &connection {
-            shared.add(connection.clone());
+        match &connection {
+            Connection::Http2(connection) => shared.add(connection.clone()),
+            Connection::Http1(_) => shared.http1.store(true, Ordering::Relaxed),
         }
         Ok((connection, false))
     }
@@ -249,7 +269,7 @@ impl Shared {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
         connections.retain(|connection| {
-            if found.is_some() {
+            if found.is_some() || connection.num_active_streams() >= connection.current_max_send_streams() {
                 return true;
             }
             match connection.clone().ready().now_or_never() {

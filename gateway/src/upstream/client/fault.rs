@@ -19,6 +19,10 @@ pub(crate) struct Fault {
     /// Whether it came on a connection that had been idle, before any byte of an answer: the service may just have
     /// closed it.
     pub(crate) stale: bool,
+    /// Whether the time for the whole exchange was over.
+    pub(crate) total: bool,
+    /// Whether it says nothing about the target.
+    pub(crate) blameless: bool,
     /// Whether there was no target at all.
     pub(crate) nobody: bool,
     /// The code by which the service broke the stream, over HTTP/2.
@@ -33,6 +37,8 @@ impl Fault {
             detail: detail.into(),
             unsent: false,
             stale: false,
+            total: false,
+            blameless: false,
             nobody: false,
             code: None,
         }

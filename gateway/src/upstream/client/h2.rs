@@ -16,7 +16,7 @@ use pingora_http::ResponseHeader;
 use super::Failure;
 use super::exchange::{Event, Framing, Head};
 use super::fault::Fault;
-use super::h1::{Nominated, is_hop_by_hop};
+use super::h1::is_hop_by_hop;
 
 /// Bytes of a request that may wait to be written.
 const WAITING: usize = 64 * 1024;
@@ -72,10 +72,9 @@ fn request(head: &Head<'_>, tls: bool) -> Result<Request<()>, Fault> {
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_2;
     let headers = request.headers_mut();
-    let named = Nominated::of(&head.request.headers);
     for (name, value) in &head.request.headers {
         let trailers = *name == TE && value.as_bytes().eq_ignore_ascii_case(b"trailers");
-        if trailers || (*name != HOST && !is_hop_by_hop(name) && !named.contains(name)) {
+        if trailers || (*name != HOST && !is_hop_by_hop(name)) {
             headers.append(name.clone(), value.clone());
         }
     }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use httparse::{ParserConfig, Status};
 use pingora_http::ResponseHeader;
 
@@ -41,9 +41,8 @@ pub(super) fn write(head: &Head<'_>, out: &mut BytesMut) {
     if let Some(host) = request.headers.get(HOST) {
         put(out, b"host", host.as_bytes());
     }
-    let named = Nominated::of(&request.headers);
     for (name, value) in &request.headers {
-        if *name != HOST && !is_hop_by_hop(name) && !named.contains(name) {
+        if *name != HOST && !is_hop_by_hop(name) {
             put(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
@@ -91,46 +90,6 @@ pub(in crate::upstream::client) fn is_hop_by_hop(name: &HeaderName) -> bool {
         PROXY_CONNECTION,
     ]
     .contains(name)
-}
-
-/// The headers that `Connection` names, which are as much about one connection as itself.
-pub(in crate::upstream::client) struct Nominated(Vec<HeaderName>);
-
-impl Nominated {
-    pub(in crate::upstream::client) fn of(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-        let names = values.flat_map(|value| value.split(|byte| *byte == b','));
-        Self(
-            names
-                .map(<[u8]>::trim_ascii)
-                .filter(|name| !name.eq_ignore_ascii_case(b"close") && !name.eq_ignore_ascii_case(b"keep-alive"))
-                .filter_map(|name| HeaderName::from_bytes(name).ok())
-                // What the gateway itself says to the service nobody can take away.
-                .filter(|name| !is_ours(name))
-                .collect(),
-        )
-    }
-
-    pub(in crate::upstream::client) fn contains(&self, name: &HeaderName) -> bool {
-        !self.0.is_empty() && self.0.contains(name)
-    }
-}
-
-/// Whether the gateway sets a header for every service.
-fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let ours = ["x-forwarded-", "x-consumer-", "x-credential-", "x-anonymous-consumer"];
-    ours.iter().any(|start| name.starts_with(start))
-        || [
-            "host",
-            "x-real-ip",
-            "x-request-id",
-            "via",
-            "forwarded",
-            "traceparent",
-            "tracestate",
-        ]
-        .contains(&name)
 }
 
 /// Reads the head of a response from the beginning of `input`; none when it is not complete.

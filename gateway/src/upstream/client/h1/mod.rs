@@ -18,7 +18,7 @@ use super::exchange::{Event, Framing, Head};
 use super::fault::Fault;
 use super::transport::Transport;
 use body::{Decoder, Step};
-pub(super) use head::{Nominated, is_hop_by_hop};
+pub(super) use head::is_hop_by_hop;
 
 /// Bytes of a request that may wait to be written.
 const WAITING: usize = 64 * 1024;
