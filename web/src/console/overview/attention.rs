@@ -1,7 +1,7 @@
 //! What needs somebody: only what is true now, the worst first.
 
 use control::gateways::Gateway;
-use control::overview::Conditions;
+use control::overview::{Conditions, FailingTargets};
 use control::revisions::Revision;
 use model::Kind;
 use model::clock::Timestamp;
@@ -42,15 +42,20 @@ impl Attention {
     }
 }
 
+/// What there is to look at.
+pub(super) struct State<'a> {
+    pub(super) gateways: &'a [Gateway],
+    pub(super) newest: Option<&'a Revision>,
+    pub(super) conditions: &'a Conditions,
+    pub(super) failing: &'a [FailingTargets],
+}
+
 /// Everything that needs somebody.
-pub(super) fn find(
-    gateways: &[Gateway],
-    newest: Option<&Revision>,
-    conditions: &Conditions,
-    now: Timestamp,
-) -> Vec<Attention> {
-    let mut found = of_gateways(gateways, newest, now);
+pub(super) fn find(state: &State<'_>, now: Timestamp) -> Vec<Attention> {
+    let conditions = state.conditions;
+    let mut found = of_gateways(state.gateways, state.newest, now);
     found.extend(of_upstreams(conditions));
+    found.extend(state.failing.iter().map(of_targets));
     found.extend(of_certificates(conditions));
     found.extend(of_mails(conditions));
     found.extend(of_access(conditions, now));
@@ -116,6 +121,22 @@ fn of_upstreams(conditions: &Conditions) -> Vec<Attention> {
         open(Attention::new("info", title, "The others take their share."), name)
     });
     empty.chain(thinned).collect()
+}
+
+fn of_targets(found: &FailingTargets) -> Attention {
+    let mut parts = Vec::new();
+    if found.failing > 0 {
+        let are = if found.failing == 1 { "is" } else { "are" };
+        let targets = text::plural(found.failing, "target", "targets");
+        parts.push(format!("{targets} {are} unhealthy or ejected"));
+    }
+    if found.open > 0 {
+        let breakers = text::plural(found.open, "breaker is open", "breakers are open");
+        parts.push(breakers);
+    }
+    let title = format!("Targets of {} fail", found.upstream);
+    let item = Attention::new("warn", title, text::sentence(&parts.join(", ")));
+    item.at(urls::console::object(Kind::Upstream, &found.upstream), "Inspect")
 }
 
 fn of_certificates(conditions: &Conditions) -> Vec<Attention> {
@@ -269,9 +290,18 @@ mod tests {
         }
     }
 
+    fn state<'a>(gateways: &'a [Gateway], newest: &'a Revision, conditions: &'a Conditions) -> State<'a> {
+        State {
+            gateways,
+            newest: Some(newest),
+            conditions,
+            failing: &[],
+        }
+    }
+
     fn titles(gateways: &[Gateway], conditions: &Conditions) -> Vec<String> {
         let newest = revision(NOW - Duration::minutes(1));
-        let found = find(gateways, Some(&newest), conditions, NOW);
+        let found = find(&state(gateways, &newest, conditions), NOW);
         found.into_iter().map(|item| item.title).collect()
     }
 
@@ -310,9 +340,31 @@ mod tests {
         );
         let fresh = revision(NOW);
         assert_eq!(
-            find(&[late], Some(&fresh), &calm(), NOW),
+            find(&state(&[late], &fresh, &calm()), NOW),
             [],
             "a change needs a moment to arrive"
+        );
+    }
+
+    #[test]
+    fn targets_that_fail_are_counted_by_upstream() {
+        let item = |failing, open| {
+            let upstream = "eu".to_owned();
+            of_targets(&FailingTargets {
+                upstream,
+                failing,
+                open,
+            })
+        };
+        assert_eq!(item(1, 0).text, "1 target is unhealthy or ejected.");
+        assert_eq!(
+            item(2, 1).text,
+            "2 targets are unhealthy or ejected, 1 breaker is open."
+        );
+        let href = "/console/upstreams/eu";
+        assert_eq!(
+            (item(0, 2).text.as_str(), item(0, 2).href.as_str()),
+            ("2 breakers are open.", href)
         );
     }
 
