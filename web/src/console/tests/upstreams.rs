@@ -159,7 +159,7 @@ async fn what_is_wrong_with_an_upstream_stands_beside_its_field_and_is_not_folde
         ("algorithm", "consistent_hash"),
         ("health.active.kind", "http"),
         ("health.active.interval_ms", "1"),
-        ("health.passive.timeouts", "300"),
+        ("health.passive.timeouts", "30"),
         ("breaker.success_rate", "80"),
     ];
     let answer = edit(&house, &upstream, &typed).await;
@@ -167,7 +167,7 @@ async fn what_is_wrong_with_an_upstream_stands_beside_its_field_and_is_not_folde
     for field in ["hash_on", "health-active-interval_ms", "breaker-success_rate"] {
         answer.shows(&[&format!("id=\"f-{field}-e\""), &format!("href=\"#f-{field}\"")]);
     }
-    answer.shows(&["value=\"300\"", "<details class=\"more when-checks\" open>"]);
+    answer.shows(&["value=\"30\"", "<details class=\"more when-checks\" open>"]);
     answer.hides(&["<details class=\"more\"><summary>When it opens"]);
 }
 
