@@ -47,13 +47,18 @@ impl Screen for ServiceSpec {
         let mirror = one(("mirror.service", "Service that gets copies"), Kind::Service, "None").await?;
         let signers = ("ca_certificates", "CA certificates that may have signed its own");
         let authorities = references::checks(console, &fields, signers, Kind::CaCertificate).await?;
+        let trust = if authorities.offers() == 0 {
+            "Those that the system trusts. Others can be ticked here once they are stored below Certificates."
+        } else {
+            "None ticked means those that the system trusts."
+        };
         Ok(FormPage {
             page,
             fields,
             stored,
             preview,
             upstream,
-            authorities: authorities.help("None ticked means those that the system trusts."),
+            authorities: authorities.help(trust),
             client_certificate: client_certificate.help("For services that ask who calls."),
             mirror: mirror.help("Its answers are thrown away.").decides(),
         })
@@ -132,7 +137,7 @@ impl FormPage {
 
     fn client_addresses() -> [Choice; 3] {
         [
-            Choice::new("off", "Not"),
+            Choice::new("off", "No"),
             Choice::new("v1", "PROXY protocol, version 1"),
             Choice::new("v2", "PROXY protocol, version 2"),
         ]

@@ -271,7 +271,7 @@ async fn an_upstream_tells_what_its_gateways_know_and_which_of_them_are_silent()
         "12.3 ms",
         "Last error: connection refused",
         "10.0.0.2:80 was ejected",
-        "3 resets in a row. edge-1",
+        "3 resets in a row. Seen by edge-1.",
         "edge-3 was last heard of",
         ">4 min ago</time>",
         "Stale",

@@ -99,10 +99,10 @@ impl FormPage {
     fn algorithms() -> [Choice; 5] {
         [
             Choice::new("round_robin", "Round robin: each in its turn"),
-            Choice::new("least_connections", "Least connections: the fewest requests in flight"),
-            Choice::new("peak_ewma", "Peak EWMA: the quicker of two at random"),
-            Choice::new("consistent_hash", "Consistent hash: the same target for the same value"),
-            Choice::new("sticky_cookie", "Sticky cookie: the target that the client had before"),
+            Choice::new("least_connections", "Least connections: the least busy"),
+            Choice::new("peak_ewma", "Peak EWMA: the quicker of two"),
+            Choice::new("consistent_hash", "Consistent hash: same value, same one"),
+            Choice::new("sticky_cookie", "Sticky cookie: the one from before"),
         ]
     }
 
