@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::usage::{self, Span, Top, TopBy};
-use crate::{Control, authorize, certificates};
+use crate::{Control, authorize, certificates, gateways};
 
 /// Names of one condition that are listed at most.
 const NAMED: i64 = 20;
@@ -66,6 +66,17 @@ pub struct Conditions {
     pub aging_certificates: Vec<String>,
     /// API tokens that end within a week.
     pub ending_tokens: Vec<String>,
+}
+
+/// An upstream with targets that gateways do not trust now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingTargets {
+    /// The upstream's name.
+    pub upstream: String,
+    /// Targets that are unhealthy or ejected for some gateway.
+    pub failing: i64,
+    /// Targets that some service stopped to ask.
+    pub open: i64,
 }
 
 /// How many consumers sent requests.
@@ -149,6 +160,30 @@ pub async fn conditions(control: &Control, actor: &Actor) -> Result<Conditions> 
     .fetch_one(control.pool())
     .await?;
     Ok(conditions)
+}
+
+/// The upstreams with targets that fail now, as the running gateways tell; the first by name.
+pub async fn failing_targets(control: &Control, actor: &Actor) -> Result<Vec<FailingTargets>> {
+    authorize(actor, Resource::Usage, Action::Read)?;
+    let failing = sqlx::query_as!(
+        FailingTargets,
+        r#"select upstreams.name as upstream,
+                  count(distinct told ->> 'target') filter (where told ->> 'health' in ('unhealthy', 'ejected'))
+                    as "failing!",
+                  count(distinct told ->> 'target') filter (where told ->> 'breaker' = 'open') as "open!"
+           from gateway_upstreams
+                join gateways on gateways.id = gateway_id
+                join upstreams on upstreams.id = upstream_id
+                cross join jsonb_array_elements(targets) as told
+           where stopped_at is null and seen_at > $1
+             and (told ->> 'health' in ('unhealthy', 'ejected') or told ->> 'breaker' = 'open')
+           group by upstreams.name order by upstreams.name limit $2"#,
+        control.now() - gateways::SILENCE,
+        NAMED,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    Ok(failing)
 }
 
 /// Counts the consumers that sent requests, over the span and in each step of it.

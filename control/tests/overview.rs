@@ -132,3 +132,48 @@ async fn each_consumer_counts_once_in_the_span_and_in_each_step() {
     );
     assert_eq!(busy[0].spec.as_ref().map(Noun::name).as_deref(), Some("shop"));
 }
+
+#[tokio::test]
+async fn targets_that_running_gateways_do_not_trust_are_counted_once() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    make::<UpstreamSpec>(&house, &admin, json!({"name": "eu"})).await;
+    let state =
+        |target: &str, health: &str, breaker: &str| json!({"target": target, "health": health, "breaker": breaker});
+    let told = json!([
+        state("a:80", "ejected", "closed"),
+        state("b:80", "healthy", "open"),
+        state("c:80", "healthy", "closed")
+    ]);
+    for (number, age) in [(1_u128, 0), (2, 1), (3, 60)] {
+        sqlx::query("insert into gateways (id, name, version, started_at, seen_at) values ($1, 'edge', '1', $2, $2)")
+            .bind(Uuid::from_u128(number))
+            .bind(house.control.now() - Duration::seconds(age))
+            .execute(house.pool())
+            .await
+            .expect("a gateway");
+    }
+    let report = async |gateway: u128, told: &Value| {
+        sqlx::query(
+            "insert into gateway_upstreams (gateway_id, upstream_id, told_at, targets)
+             select $1, id, now(), $2 from upstreams
+             on conflict (gateway_id, upstream_id) do update set targets = excluded.targets",
+        )
+        .bind(Uuid::from_u128(gateway))
+        .bind(told)
+        .execute(house.pool())
+        .await
+        .expect("a report");
+    };
+    report(3, &told).await;
+    let found = overview::failing_targets(&house.control, &admin).await.expect("looked");
+    assert_eq!(found, [], "who is silent knows nothing");
+    report(1, &told).await;
+    report(2, &told).await;
+    let found = overview::failing_targets(&house.control, &admin).await.expect("looked");
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| (one.upstream.as_str(), one.failing, one.open))
+        .collect();
+    assert_eq!(found, [("eu", 1, 1)]);
+}

@@ -104,9 +104,7 @@ async fn furnish(office: &Office) -> Furniture {
     }
     let limits = json!({"limits": [{"requests": 60, "window_seconds": 60}]});
     let limit = api.plugin("rate-limit", json!({"route": "echo"}), limits).await;
-    api.make("/upstreams", json!({"name": "products-eu"})).await;
-    let target = json!({"upstream": "products-eu", "address": office.echo.address.to_string()});
-    api.make("/targets", target).await;
+    let target = furnish_upstream(&api, &office.echo.address.to_string()).await;
     furnish_tls(&api).await;
     api.make("/consumers", json!({"name": "fjord", "custom_id": "crm-2041"}))
         .await;
@@ -134,6 +132,7 @@ async fn furnish(office: &Office) -> Furniture {
     Furniture {
         limit: id(&limit),
         key: key.id,
+        target,
     }
 }
 
@@ -153,6 +152,34 @@ fn routes() -> [Value; 4] {
         json!({"name": "shadowed", "service": "orders", "paths": ["/legacy/orders"]}),
         json!({"name": "database", "service": "orders", "protocols": ["tls"], "snis": ["db.example.com"], "ports": [5432]}),
     ]
+}
+
+/// An upstream with checks, of whose targets one answers, one does not, and one drains; returns the first one's id.
+async fn furnish_upstream(api: &Api, address: &str) -> String {
+    let upstream = json!({
+        "name": "products-eu", "algorithm": "consistent_hash", "hash_on": "header", "hash_name": "x-user",
+        "health": {"active": {"kind": "tcp", "interval_ms": 200}}, "breaker": {"consecutive_failures": 3}
+    });
+    api.make("/upstreams", upstream).await;
+    let target = json!({"upstream": "products-eu", "address": address});
+    let first = api.make("/targets", target).await;
+    for (address, drain) in [("127.0.0.1:1", false), ("127.0.0.1:2", true)] {
+        let target = json!({"upstream": "products-eu", "address": address, "drain": drain});
+        api.make("/targets", target).await;
+    }
+    let service = json!({
+        "name": "products", "upstream": "products-eu", "timeout_ms": 9_000,
+        "mirror": {"service": "orders", "percent": 5}
+    });
+    api.make("/services", service).await;
+    let split = json!({
+        "services": [{"service": "orders", "weight": 90}, {"service": "products", "weight": 10}],
+        "sticky": "cookie", "sticky_name": "session",
+        "by_header": [{"name": "x-canary", "value": "yes", "service": "products"}]
+    });
+    let route = json!({"name": "split", "service": "orders", "paths": ["/split"], "split": split});
+    api.make("/routes", route).await;
+    id(&first)
 }
 
 /// A certificate with names, one of which it does not cover, and an authority of clients.
@@ -178,12 +205,13 @@ async fn furnish_tls(api: &Api) {
 struct Furniture {
     limit: String,
     key: String,
+    target: String,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
     let office = Office::staffed().await;
-    let Furniture { limit, key } = furnish(&office).await;
+    let Furniture { limit, key, target } = furnish(&office).await;
     let browser = &office.browser;
     browser.reloads_until("Busiest routes").await;
     browser.check_all().await;
@@ -205,6 +233,12 @@ async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
         "/console/upstreams",
         "/console/upstreams/products-eu",
         "/console/upstreams/products-eu/edit",
+        &format!("/console/targets/{target}/weight"),
+        &format!("/console/targets/{target}/edit"),
+        "/console/services/products",
+        "/console/services/products/edit",
+        "/console/routes/split",
+        "/console/routes/split/edit",
         "/console/certificates",
         "/console/certificates/new",
         "/console/certificates/api-example-com",

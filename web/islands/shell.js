@@ -31,6 +31,7 @@ function start(root) {
   relativeTimes(root);
   toasts(root);
   if (root.querySelector("[data-spy]")) import("./spy.js").then((spy) => spy.follow(root));
+  if (root.querySelector("[data-live]")) import("./live.js").then((live) => live.keepLive(root, start));
   if (root.querySelector("[data-chart]")) import("./charts.js").then((charts) => charts.draw(root));
 }
 

@@ -80,6 +80,15 @@ pub fn duration(length: Duration) -> String {
     }
 }
 
+/// `500 ms`, `2.5 s`, `5 min`.
+pub fn milliseconds(length: u32) -> String {
+    match length {
+        0..1_000 => format!("{length} ms"),
+        minutes if minutes >= 120_000 && minutes % 60_000 == 0 => format!("{} min", minutes / 60_000),
+        seconds => format!("{} s", f64::from(seconds) / 1e3),
+    }
+}
+
 /// `9 Nov 2026, 14:30:05 UTC`.
 pub fn exact(time: Timestamp) -> String {
     time.format(EXACT).unwrap_or_default()
@@ -280,6 +289,20 @@ mod tests {
         ];
         for (number, text) in cases {
             assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn lengths_have_the_unit_that_reads_best() {
+        let cases = [
+            (500, "500 ms"),
+            (2_500, "2.5 s"),
+            (60_000, "60 s"),
+            (300_000, "5 min"),
+            (300_500, "300.5 s"),
+        ];
+        for (length, text) in cases {
+            assert_eq!(milliseconds(length), text);
         }
     }
 

@@ -19,6 +19,7 @@ mod routes;
 mod services;
 mod session;
 mod settings;
+mod splits;
 #[cfg(test)]
 mod tests;
 mod traffic;

@@ -15,9 +15,11 @@ use super::listing::Listing;
 use super::matching::{self, Matching};
 use super::objects::{self, FormState, Screen};
 use super::references;
+use super::splits::{self, Shown};
 use super::traffic::{self, Traffic};
 use crate::diff::Diff;
 use crate::fields::Field;
+use crate::schema_form::SchemaForm;
 use crate::times::{self, Time};
 use crate::{Area, Choice, Console, ConsolePage, Fields, PageError, PageResult, Query};
 
@@ -53,6 +55,7 @@ pub(super) struct FormPage {
     stored: Option<Stored<RouteSpec>>,
     preview: Option<Diff>,
     service: Field,
+    split: SchemaForm,
 }
 
 #[derive(Template)]
@@ -61,6 +64,7 @@ struct ShowPage {
     page: ConsolePage,
     route: Stored<RouteSpec>,
     service: String,
+    split: Option<Shown>,
     warning: Option<Warning>,
     traffic: Traffic,
     recent: Recent,
@@ -81,12 +85,14 @@ impl Screen for RouteSpec {
         } = state;
         let member = ("service", "Service");
         let service = references::field(console, &fields, member, Kind::Service, "Choose a service").await?;
+        let split = splits::fields(console, &fields).await?;
         Ok(FormPage {
             page,
             fields,
             stored,
             preview,
             service,
+            split,
         })
     }
 
@@ -126,6 +132,10 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
         .remove(&service);
     let alone = std::slice::from_ref(&route);
     let mut warnings = control::routes::warnings(console.control(), console.actor(), alone).await?;
+    let split = match &route.spec.split {
+        Some(split) => Some(splits::shown(&console, split).await?),
+        None => None,
+    };
     let page = console.page(route.spec.name.to_string(), Area::Routes).await?;
     let filter = UsageFilter {
         route: Some(route.id),
@@ -134,6 +144,7 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
     console.html(&ShowPage {
         page: page.crumb(Area::Routes.title(), Area::Routes.url()),
         service: service.unwrap_or_default(),
+        split,
         warning: warnings.remove(&route.id),
         traffic: traffic::of(&console, filter).await?,
         recent: history::recent(&console, route.id.0).await?,
@@ -213,13 +224,16 @@ impl FormPage {
 
     /// Whether what is folded away needs to be seen: something of it is set, at fault, or about to get a row.
     fn is_open(&self, members: &[&str]) -> bool {
-        members.iter().any(|member| {
-            let below = format!("{member}.");
-            let is_at_fault = |path: &str| path == *member || path.starts_with(&below);
-            self.is_set(member)
-                || self.fields.wants_row(member)
-                || self.fields.errors().iter().any(|error| is_at_fault(&error.path))
-        })
+        let is_open =
+            |member: &&str| self.is_set(member) || self.fields.wants_row(member) || self.fields.is_at_fault(member);
+        members.iter().any(is_open)
+    }
+
+    /// Whether the fields of a split need to be seen.
+    fn is_split(&self) -> bool {
+        let lists = ["split.services", "split.by_header", "split.by_cookie"];
+        let is_open = |list: &&str| !self.fields.texts(list).is_empty() || self.fields.wants_row(list);
+        self.fields.is_at_fault("split") || lists.iter().any(is_open)
     }
 
     fn is_set(&self, member: &str) -> bool {

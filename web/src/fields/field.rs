@@ -63,6 +63,7 @@ pub struct Field {
     pub(super) mark: String,
     pub(super) height: usize,
     pub(super) optional: bool,
+    pub(super) decides: bool,
     pub(super) mono: bool,
     pub(super) disabled: bool,
     pub(super) focus: bool,
@@ -80,6 +81,12 @@ impl Field {
     /// May be left empty, and says so; what is required does not.
     pub fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Without a value, the object that this field is part of is not there.
+    pub fn decides(mut self) -> Self {
+        self.decides = true;
         self
     }
 
@@ -174,6 +181,9 @@ impl Field {
     /// What tells the server how to read the text.
     fn marker(&self) -> &'static str {
         match self.kind {
+            _ if self.decides => "_decides",
+            // Where none is a choice too, another one was made by somebody and fills its row.
+            Kind::Select if self.choices.first().is_some_and(|choice| choice.value.is_empty()) => "",
             Kind::Integer => "_integer",
             Kind::Decimal => "_number",
             Kind::Toggle | Kind::Checkbox => "_boolean",

@@ -1,6 +1,7 @@
 //! Form fields: each one a label, an input whose name is the path of its member, help, and the error beside it.
 
 mod field;
+mod folds;
 mod rows;
 
 use model::Errors;
@@ -250,8 +251,17 @@ pub(crate) fn shown(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Number(number) => whole(number).unwrap_or_else(|| number.to_string()),
         other => other.to_string(),
     }
+}
+
+/// `100.0` is 100 for people.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    number
+        .as_f64()
+        .filter(|_| number.is_f64())
+        .map(|number| number.to_string())
 }
 
 fn lines(value: Option<&Value>) -> String {

@@ -17,6 +17,8 @@ pub(super) enum Meaning {
     Boolean,
     /// One of several values; alone it does not fill a row.
     Choice,
+    /// The choice without which the object that it stands in is not there.
+    Decides,
     /// Words between commas or spaces.
     Words,
     /// Whole numbers between commas or spaces.
@@ -31,6 +33,8 @@ pub(super) enum Meaning {
     MultiMap,
     /// An object, even when nothing in it is filled.
     Object,
+    /// An object that is not there when nothing in it is filled.
+    Optional,
     Json,
 }
 
@@ -41,6 +45,7 @@ impl Meaning {
             "_number" => Self::Number,
             "_boolean" => Self::Boolean,
             "_choice" => Self::Choice,
+            "_decides" => Self::Decides,
             "_words" => Self::Words,
             "_integers" => Self::Integers,
             "_lines" => Self::Lines,
@@ -48,6 +53,7 @@ impl Meaning {
             "_map" => Self::Map,
             "_multimap" => Self::MultiMap,
             "_object" => Self::Object,
+            "_optional" => Self::Optional,
             "_json" => Self::Json,
             _ => return None,
         })
@@ -141,6 +147,11 @@ impl Reader<'_> {
                 }
             }
             Some(Meaning::Object) => self.object(node, came, path),
+            Some(Meaning::Optional) => {
+                let read = self.object(node, came, path);
+                let json = if read.blank { Value::Null } else { read.json };
+                Read { json, ..read }
+            }
             _ if node.is_list() => self.list(node, came, path),
             _ if !node.children.is_empty() => self.object(node, came, path),
             _ => self.leaf(node.text.unwrap_or_default(), meaning, path),
@@ -149,16 +160,19 @@ impl Reader<'_> {
 
     fn object(&mut self, node: Node, came: &str, path: &str) -> Read {
         let (mut typed, mut json, mut blank) = (Map::new(), Map::new(), true);
+        let mut is_there = true;
         for (name, child) in node.children {
-            let read = self.read(child, &join(came, &name), &join(path, &name));
+            let here = join(came, &name);
+            let read = self.read(child, &here, &join(path, &name));
+            is_there &= self.meanings.get(&here) != Some(&Meaning::Decides) || !read.json.is_null();
             typed.insert(name.clone(), read.typed);
             json.insert(name, read.json);
             blank &= read.blank;
         }
         Read {
             typed: Value::Object(typed),
-            json: Value::Object(json),
-            blank,
+            json: if is_there { Value::Object(json) } else { Value::Null },
+            blank: blank || !is_there,
         }
     }
 

@@ -43,6 +43,23 @@ fn wrong_text_is_an_error_where_the_row_is_after_empty_ones_are_left_out() {
 }
 
 #[test]
+fn an_optional_object_is_there_when_something_in_it_is_filled() {
+    let form = parse("_optional=cookie&cookie.name=&cookie.ttl=&_integer=cookie.ttl");
+    assert_eq!(form.patch(&json!({})), json!({"cookie": null}));
+    let form = parse("_optional=cookie&cookie.name=&cookie.ttl=60&_integer=cookie.ttl");
+    assert_eq!(form.json(), json!({"cookie": {"ttl": 60}}));
+}
+
+#[test]
+fn an_object_with_a_deciding_choice_is_there_only_when_it_is_made() {
+    let form = parse("_decides=check.kind&check.kind=&check.every=5&_integer=check.every");
+    assert_eq!(form.patch(&json!({})), json!({"check": null}));
+    assert_eq!(form.text("check.every"), "5", "what was typed stays");
+    let form = parse("_decides=check.kind&check.kind=tcp&check.every=&_integer=check.every");
+    assert_eq!(form.json(), json!({"check": {"kind": "tcp"}}));
+}
+
+#[test]
 fn a_choice_or_a_tick_alone_does_not_fill_a_row() {
     let form =
         parse("_list=l&l.0.by=ip&l.0.n=&_choice=l.0.by&l.1.on=true&_boolean=l.1.on&l.2.by=ip&l.2.n=1&_choice=l.2.by");

@@ -1,7 +1,10 @@
 //! What needs somebody: only what is true now, the worst first.
 
+#[cfg(test)]
+mod tests;
+
 use control::gateways::Gateway;
-use control::overview::Conditions;
+use control::overview::{Conditions, FailingTargets};
 use control::revisions::Revision;
 use model::Kind;
 use model::clock::Timestamp;
@@ -42,15 +45,20 @@ impl Attention {
     }
 }
 
+/// What there is to look at.
+pub(super) struct State<'a> {
+    pub(super) gateways: &'a [Gateway],
+    pub(super) newest: Option<&'a Revision>,
+    pub(super) conditions: &'a Conditions,
+    pub(super) failing: &'a [FailingTargets],
+}
+
 /// Everything that needs somebody.
-pub(super) fn find(
-    gateways: &[Gateway],
-    newest: Option<&Revision>,
-    conditions: &Conditions,
-    now: Timestamp,
-) -> Vec<Attention> {
-    let mut found = of_gateways(gateways, newest, now);
+pub(super) fn find(state: &State<'_>, now: Timestamp) -> Vec<Attention> {
+    let conditions = state.conditions;
+    let mut found = of_gateways(state.gateways, state.newest, now);
     found.extend(of_upstreams(conditions));
+    found.extend(state.failing.iter().map(of_targets));
     found.extend(of_certificates(conditions));
     found.extend(of_mails(conditions));
     found.extend(of_access(conditions, now));
@@ -116,6 +124,22 @@ fn of_upstreams(conditions: &Conditions) -> Vec<Attention> {
         open(Attention::new("info", title, "The others take their share."), name)
     });
     empty.chain(thinned).collect()
+}
+
+fn of_targets(found: &FailingTargets) -> Attention {
+    let mut parts = Vec::new();
+    if found.failing > 0 {
+        let are = if found.failing == 1 { "is" } else { "are" };
+        let targets = text::plural(found.failing, "target", "targets");
+        parts.push(format!("{targets} {are} unhealthy or ejected"));
+    }
+    if found.open > 0 {
+        let breakers = text::plural(found.open, "breaker is open", "breakers are open");
+        parts.push(breakers);
+    }
+    let title = format!("Targets of {} fail", found.upstream);
+    let item = Attention::new("warn", title, text::sentence(&parts.join(", ")));
+    item.at(urls::console::object(Kind::Upstream, &found.upstream), "Inspect")
 }
 
 fn of_certificates(conditions: &Conditions) -> Vec<Attention> {
@@ -215,141 +239,4 @@ fn switched_off(one: &str, many: &str, kind: Kind, names: &[String]) -> Option<A
         names.join(", ")
     };
     Some(Attention::new("info", title, text).at(href, "Inspect"))
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const NOW: Timestamp = datetime!(2026-11-23 12:00 UTC);
-
-    fn calm() -> Conditions {
-        Conditions {
-            pending_subscriptions: 0,
-            oldest_pending: None,
-            failed_mails: 0,
-            kept_mails: 0,
-            disabled_services: Vec::new(),
-            disabled_routes: Vec::new(),
-            empty_upstreams: Vec::new(),
-            thinned_upstreams: Vec::new(),
-            expired_certificates: Vec::new(),
-            ending_certificates: Vec::new(),
-            aging_certificates: Vec::new(),
-            ending_tokens: Vec::new(),
-        }
-    }
-
-    fn gateway(name: &str) -> Gateway {
-        Gateway {
-            id: Uuid::nil(),
-            name: name.to_owned(),
-            version: "0".to_owned(),
-            live: true,
-            applied_revision: 9,
-            lag: 0,
-            error: None,
-            started_at: NOW,
-            seen_at: NOW,
-            stopped_at: None,
-        }
-    }
-
-    fn revision(at: Timestamp) -> Revision {
-        Revision {
-            number: 9,
-            actor_kind: "admin".to_owned(),
-            actor_id: None,
-            actor_name: "Olga".to_owned(),
-            summary: "route a created".to_owned(),
-            created_at: at,
-        }
-    }
-
-    fn titles(gateways: &[Gateway], conditions: &Conditions) -> Vec<String> {
-        let newest = revision(NOW - Duration::minutes(1));
-        let found = find(gateways, Some(&newest), conditions, NOW);
-        found.into_iter().map(|item| item.title).collect()
-    }
-
-    #[test]
-    fn where_all_is_well_nothing_needs_anybody() {
-        assert_eq!(titles(&[gateway("edge")], &calm()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn gateways_that_are_missing_late_or_in_trouble_are_named() {
-        assert_eq!(titles(&[], &calm()), ["No gateway is running"]);
-        let late = Gateway {
-            lag: 2,
-            ..gateway("late")
-        };
-        let broken = Gateway {
-            error: Some("route a".to_owned()),
-            ..gateway("broken")
-        };
-        let silent = Gateway {
-            live: false,
-            ..gateway("silent")
-        };
-        let stopped = Gateway {
-            live: false,
-            stopped_at: Some(NOW),
-            ..gateway("stopped")
-        };
-        assert_eq!(
-            titles(&[late.clone(), broken, silent, stopped], &calm()),
-            [
-                "broken could not apply everything",
-                "late is behind",
-                "silent went silent"
-            ]
-        );
-        let fresh = revision(NOW);
-        assert_eq!(
-            find(&[late], Some(&fresh), &calm(), NOW),
-            [],
-            "a change needs a moment to arrive"
-        );
-    }
-
-    #[test]
-    fn certificates_are_spoken_of_before_they_end() {
-        let conditions = Conditions {
-            expired_certificates: vec!["old".to_owned()],
-            ending_certificates: vec!["a".to_owned(), "b".to_owned()],
-            aging_certificates: vec!["soon".to_owned()],
-            ..calm()
-        };
-        let titles = titles(&[gateway("edge")], &conditions);
-        assert_eq!(
-            titles,
-            [
-                "Certificate old has expired",
-                "2 certificates end within 7 days",
-                "Certificate soon ends within 30 days"
-            ]
-        );
-    }
-
-    #[test]
-    fn the_worst_comes_first() {
-        let conditions = Conditions {
-            disabled_routes: vec!["a".to_owned(), "b".to_owned()],
-            failed_mails: 2,
-            empty_upstreams: vec!["pool".to_owned()],
-            ..calm()
-        };
-        assert_eq!(
-            titles(&[gateway("edge")], &conditions),
-            [
-                "Upstream pool takes no requests",
-                "2 mails could not be sent",
-                "2 routes are off"
-            ]
-        );
-    }
 }

@@ -92,6 +92,13 @@ async fn show(console: Console, query: Query) -> PageResult {
     let recent = revisions::list(control, actor, &ListQuery::first(RECENT)).await?.items;
     let all = gateways::list(control, actor).await?;
     let conditions = overview::conditions(control, actor).await?;
+    let failing = overview::failing_targets(control, actor).await?;
+    let state = attention::State {
+        gateways: &all,
+        newest: recent.first(),
+        conditions: &conditions,
+        failing: &failing,
+    };
     console.html(&OverviewPage {
         page: console.page("Overview", Area::Overview).await?,
         range,
@@ -100,7 +107,7 @@ async fn show(console: Console, query: Query) -> PageResult {
         latency: figures::latency(&traffic.points, range.label),
         requests: traffic.now.requests,
         start: Start::find(&console, counts).await?,
-        attention: attention::find(&all, recent.first(), &conditions, now),
+        attention: attention::find(&state, now),
         busiest: overview::busiest_routes(control, actor, span, BUSIEST).await?,
         counts,
         recent,

@@ -10,6 +10,8 @@ mod plugins;
 mod revisions;
 mod session;
 mod settings;
+mod splits;
+mod upstreams;
 
 use control::accounts::admins;
 use control::accounts::sessions::Opened;

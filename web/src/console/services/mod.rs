@@ -1,24 +1,23 @@
 //! Services: the APIs behind the gateway.
 
+mod form;
+
 use actix_web::web;
 use askama::Template;
 use control::usage::{TopBy, UsageFilter};
 use control::{ListQuery, names};
 use model::clock::Timestamp;
 use model::route::RouteSpec;
-use model::service::{Scheme, ServiceSpec};
+use model::service::{HttpVersion, ProxyProtocol, RetryOn, Scheme, ServiceSpec};
 use model::{Kind, Stored};
-use serde_json::{Value, json};
 
 use super::history::{self, Recent};
 use super::listing::Listing;
-use super::objects::{self, FormState, Screen};
+use super::objects;
 use super::references;
 use super::traffic::{self, Traffic};
-use crate::diff::Diff;
-use crate::fields::Field;
 use crate::times::{self, Time};
-use crate::{Area, Choice, Console, ConsolePage, Fields, PageError, PageResult, Query, text};
+use crate::{Area, Console, ConsolePage, PageError, PageResult, Query, text, urls};
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config.route("/services", web::get().to(list));
@@ -41,21 +40,12 @@ struct Row {
 }
 
 #[derive(Template)]
-#[template(path = "console/services/form.html")]
-pub(super) struct FormPage {
-    page: ConsolePage,
-    fields: Fields,
-    stored: Option<Stored<ServiceSpec>>,
-    preview: Option<Diff>,
-    upstream: Field,
-}
-
-#[derive(Template)]
 #[template(path = "console/services/show.html")]
 struct ShowPage {
     page: ConsolePage,
     service: Stored<ServiceSpec>,
     leads_to: String,
+    links: Vec<Link>,
     routes: Vec<Stored<RouteSpec>>,
     more_routes: bool,
     traffic: Traffic,
@@ -63,35 +53,15 @@ struct ShowPage {
     now: Timestamp,
 }
 
+/// Another object that the service needs, and what for.
+struct Link {
+    what: &'static str,
+    name: String,
+    href: String,
+}
+
 /// Routes that the page of a service shows.
 const ROUTES_SHOWN: i64 = 50;
-
-impl Screen for ServiceSpec {
-    const AREA: Area = Area::Services;
-    type FormPage = FormPage;
-
-    async fn form_page(console: &Console, state: FormState<Self>) -> Result<FormPage, PageError> {
-        let FormState {
-            page,
-            fields,
-            stored,
-            preview,
-        } = state;
-        let (member, none) = (("upstream", "Upstream"), "None, the URL says where it is");
-        let upstream = references::field(console, &fields, member, Kind::Upstream, none).await?;
-        Ok(FormPage {
-            page,
-            fields,
-            stored,
-            preview,
-            upstream,
-        })
-    }
-
-    fn prefill(query: &Query) -> Value {
-        json!({ "upstream": query.get("upstream") })
-    }
-}
 
 async fn list(console: Console, query: Query) -> PageResult {
     let asked = query.list(&["upstream"])?;
@@ -140,6 +110,7 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
     console.html(&ShowPage {
         page: page.crumb(Area::Services.title(), Area::Services.url()),
         leads_to: leads_to(&service.spec, |id| upstream.get(&id).cloned()),
+        links: links(&console, &service.spec).await?,
         more_routes: routes.next_cursor.is_some(),
         routes: routes.items,
         traffic: traffic::of(
@@ -156,42 +127,30 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
     })
 }
 
+/// The objects that a service refers to; those that are gone are left out.
+async fn links(console: &Console, service: &ServiceSpec) -> Result<Vec<Link>, PageError> {
+    let mirror: Vec<_> = service.mirror.iter().map(|mirror| mirror.service.0).collect();
+    let client_certificate: Vec<_> = service.tls.client_certificate.into_iter().collect();
+    let all = [
+        ("Copies to", Kind::Service, &mirror),
+        ("Trusted CA", Kind::CaCertificate, &service.tls.ca_certificates),
+        ("Shows", Kind::Certificate, &client_certificate),
+    ];
+    let mut links = Vec::new();
+    for (what, kind, ids) in all {
+        let known = names::of(console.control(), kind, ids.iter().copied()).await?;
+        links.extend(ids.iter().filter_map(|id| known.get(id)).map(|name| Link {
+            what,
+            name: name.clone(),
+            href: urls::console::object(kind, name),
+        }));
+    }
+    Ok(links)
+}
+
 impl ListPage {
     fn ago(&self, at: &Timestamp) -> Time {
         times::time(*at, self.now)
-    }
-}
-
-impl FormPage {
-    fn action(&self) -> String {
-        objects::action(self.stored.as_ref())
-    }
-
-    fn back(&self) -> String {
-        objects::back(self.stored.as_ref())
-    }
-
-    fn protocols() -> Vec<Choice> {
-        vec![
-            Choice::new("", "Not set: http"),
-            Choice::new("http", "http"),
-            Choice::new("https", "https"),
-        ]
-    }
-
-    /// Whether what is folded away needs to be seen.
-    fn has_limits(&self) -> bool {
-        let folded = [
-            "connect_timeout_ms",
-            "response_timeout_ms",
-            "idle_timeout_ms",
-            "retries",
-        ];
-        folded.iter().any(|path| self.fields.errors().at(path).is_some())
-    }
-
-    fn with_upstream(&self) -> bool {
-        !self.fields.shown("upstream").is_empty()
     }
 }
 
@@ -200,15 +159,51 @@ impl ShowPage {
         times::time(*at, self.now)
     }
 
-    /// The timeouts, by what they are for.
-    fn timeouts(&self) -> [(&'static str, String); 3] {
+    /// What it is set to, by what people call it; what is usual goes without saying but for times and retries.
+    fn settings(&self) -> Vec<(&'static str, String)> {
         let spec = &self.service.spec;
-        let words = |milliseconds| text::duration(std::time::Duration::from_millis(u64::from(milliseconds)));
-        [
-            ("Connect within", words(spec.connect_timeout_ms)),
-            ("Response within", words(spec.response_timeout_ms)),
-            ("Longest silence", words(spec.idle_timeout_ms)),
-        ]
+        let mut all = vec![
+            ("Connect within", text::milliseconds(spec.connect_timeout_ms)),
+            ("Response within", text::milliseconds(spec.response_timeout_ms)),
+            ("Longest silence", text::milliseconds(spec.idle_timeout_ms)),
+        ];
+        if let Some(total) = spec.timeout_ms {
+            all.push(("In total", text::milliseconds(total)));
+        }
+        all.push(("Retries", self.retries()));
+        match spec.http_version {
+            HttpVersion::Auto => {}
+            HttpVersion::One => all.push(("Version", "HTTP/1.1".to_owned())),
+            HttpVersion::Two => all.push(("Version", "HTTP/2".to_owned())),
+        }
+        match spec.proxy_protocol {
+            ProxyProtocol::Off => {}
+            ProxyProtocol::V1 => all.push(("PROXY protocol", "version 1".to_owned())),
+            ProxyProtocol::V2 => all.push(("PROXY protocol", "version 2".to_owned())),
+        }
+        if let Some(mirror) = &spec.mirror {
+            all.push(("Mirrored", format!("{}% of requests", mirror.percent)));
+        }
+        if let Some(name) = &spec.tls.tls_server_name {
+            all.push(("Must prove", name.clone()));
+        }
+        all
+    }
+
+    fn retries(&self) -> String {
+        let retry = &self.service.spec.retry;
+        if retry.retries == 0 || retry.retry_on.is_empty() {
+            return "none".to_owned();
+        }
+        let words = retry.retry_on.iter().map(|condition| match condition {
+            RetryOn::ConnectFailure => "no connection",
+            RetryOn::Reset => "broken connection",
+            RetryOn::Timeout => "timeout",
+            RetryOn::Status502 => "502",
+            RetryOn::Status503 => "503",
+            RetryOn::Status504 => "504",
+        });
+        format!("{}, after {}", retry.retries, words.collect::<Vec<_>>().join(", "))
     }
 
     fn is_encrypted(&self) -> bool {
