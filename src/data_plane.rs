@@ -27,8 +27,10 @@ pub(crate) fn config(
         secret: keys.0,
         key_brand: keys.1.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
+        dns_servers: settings.dns_servers.clone(),
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
+        plugins: &plugins::REGISTRY,
         clock: Arc::new(SystemClock),
     }
 }

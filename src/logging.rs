@@ -1,6 +1,7 @@
 //! Where the program's own messages go: standard error, as text or JSON.
 
 use std::io::{self, IsTerminal as _};
+use std::panic;
 
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
@@ -23,5 +24,9 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
         LogFormat::Json => subscriber.json().flatten_event(true).with_current_span(false).init(),
         LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).compact().init(),
     }
+    // A panic is a message like others, in the same form and the same place.
+    panic::set_hook(Box::new(
+        |panic| tracing::error!(%panic, "a part of the program panicked"),
+    ));
     Ok(())
 }

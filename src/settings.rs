@@ -110,6 +110,9 @@ pub(crate) struct GatewaySettings {
     /// Proxies whose `X-Forwarded-*` headers are believed, as networks (CIDR) separated by commas; default none.
     #[arg(long, env = "GATEHOUSE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// DNS servers that the names of targets are asked of, separated by commas, like `10.0.0.2:53`; default the system's.
+    #[arg(long, env = "GATEHOUSE_DNS_SERVERS", value_delimiter = ',', value_name = "ADDRESS", value_parser = address)]
+    pub(crate) dns_servers: Vec<SocketAddr>,
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,

@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::{Control, authorize};
 
 /// A gateway that was not heard of for so long does not count as running; it reports every second.
-const SILENCE: time::Duration = time::Duration::seconds(5);
+pub(crate) const SILENCE: time::Duration = time::Duration::seconds(5);
 /// How long a stopped or silent gateway stays listed.
-const REMEMBERED: time::Duration = time::Duration::hours(1);
+pub(crate) const REMEMBERED: time::Duration = time::Duration::hours(1);
 /// The longest that a writer may wait.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
 

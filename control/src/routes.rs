@@ -1,6 +1,7 @@
 //! Routes: two that no request could tell apart are refused.
 
 use model::actor::Resource;
+use model::route::split::SplitDraft;
 use model::route::{RouteDraft, RouteSpec};
 use model::{Code, Errors, Kind};
 use sqlx::PgConnection;
@@ -16,7 +17,13 @@ impl Table for RouteSpec {
     const FILTERS: &'static [(&'static str, Filter)] = &[("service", Filter::Reference("service_id", Kind::Service))];
 
     async fn resolve(connection: &mut PgConnection, draft: &mut RouteDraft, errors: &mut Errors) -> Result<()> {
-        references::resolve(connection, Kind::Service, "service", &mut draft.service, errors).await
+        references::resolve(connection, Kind::Service, "service", &mut draft.service, errors).await?;
+        for (path, service) in draft.split.iter_mut().flat_map(SplitDraft::services_mut) {
+            let mut reference = Some(std::mem::take(service));
+            references::resolve(connection, Kind::Service, &path, &mut reference, errors).await?;
+            *service = reference.unwrap_or_default();
+        }
+        Ok(())
     }
 
     async fn check(

@@ -1,14 +1,17 @@
-//! Upstreams: who depends on one.
+//! Upstreams: who depends on one, and what gateways know of its targets.
 
 use model::Kind;
-use model::actor::Resource;
-use model::upstream::UpstreamSpec;
+use model::actor::{Action, Actor, Resource};
+use model::clock::Timestamp;
+use model::upstream::{TargetState, UpstreamSpec};
+use serde::Serialize;
 use sqlx::PgConnection;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::error::{Dependant, Result};
-use crate::references;
-use crate::store::Table;
+use crate::error::{Dependant, Error, Result};
+use crate::store::{self, Table};
+use crate::{Control, authorize, gateways, references};
 
 impl Table for UpstreamSpec {
     const TABLE: &'static str = "upstreams";
@@ -19,4 +22,66 @@ impl Table for UpstreamSpec {
         all.extend(references::dependants(connection, Kind::Target, ("targets", "upstream_id"), id).await?);
         Ok(all)
     }
+}
+
+/// What the gateways know of an upstream's targets.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct UpstreamHealth {
+    /// The upstream's id.
+    pub upstream: Uuid,
+    /// One report for each gateway that told of it.
+    pub gateways: Vec<HealthReport>,
+}
+
+/// What one gateway knows of an upstream's targets.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct HealthReport {
+    /// The gateway's id.
+    pub gateway: Uuid,
+    /// What it calls itself.
+    pub name: String,
+    /// Whether it was heard of within the last seconds: then the report holds.
+    pub live: bool,
+    /// How old the report is, in seconds: since the gateway was last heard of.
+    pub age_seconds: i64,
+    /// When what it tells last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub told_at: Timestamp,
+    /// The targets, each address on its own.
+    pub targets: Vec<TargetState>,
+}
+
+/// What the gateways that were heard of within the last hour know of the targets of one upstream, by id or name.
+pub async fn health(control: &Control, actor: &Actor, upstream: &str) -> Result<UpstreamHealth> {
+    authorize(actor, Resource::Upstreams, Action::Read)?;
+    let upstream = store::get::<UpstreamSpec>(control, actor, upstream).await?.id.0;
+    let now = control.now();
+    let rows = sqlx::query!(
+        "select gateways.id, gateways.name, seen_at, stopped_at, told_at, targets
+         from gateway_upstreams join gateways on gateways.id = gateway_id
+         where upstream_id = $1 and seen_at > $2 order by gateways.name, gateways.id",
+        upstream,
+        now - gateways::REMEMBERED,
+    )
+    .fetch_all(control.pool())
+    .await?;
+    let reports = rows.into_iter().map(|row| {
+        let targets = serde_json::from_value(row.targets);
+        Ok(HealthReport {
+            gateway: row.id,
+            name: row.name,
+            live: row.stopped_at.is_none() && row.seen_at > now - gateways::SILENCE,
+            age_seconds: (now - row.seen_at).whole_seconds().max(0),
+            told_at: row.told_at,
+            targets: targets.map_err(|source| Error::Corrupt {
+                what: "health report",
+                source,
+            })?,
+        })
+    });
+    Ok(UpstreamHealth {
+        upstream,
+        gateways: reports.collect::<Result<_>>()?,
+    })
 }

@@ -111,7 +111,7 @@ async fn a_merge_changes_what_it_names_and_a_stale_one_is_refused_with_the_curre
     let (changed, revision) = merge(Precondition(Some(1)), json!({"retries": 3}))
         .await
         .expect("merged");
-    assert_eq!((changed.version, changed.spec.retries, revision), (2, 3, Some(2)));
+    assert_eq!((changed.version, changed.spec.retry.retries, revision), (2, 3, Some(2)));
     assert!(changed.spec.url.is_some(), "the rest stays");
     let (same, revision) = merge(Precondition::default(), json!({"retries": 3}))
         .await

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use model::clock::Clock;
+use plugins::Registry;
 use uuid::Uuid;
 
 use crate::sockets::Sockets;
@@ -32,10 +33,14 @@ pub struct Config {
     pub key_brand: String,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The DNS servers that the names of targets are asked of; empty means those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
+    /// The plugins that instances may be of.
+    pub plugins: &'static Registry,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

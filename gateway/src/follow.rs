@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::runtime::{Builder, Problem, Runtime};
 use crate::source::disk::Copy;
 use crate::telemetry::Telemetry;
+use crate::upstream::Upstreams;
 
 /// The way from rows to the running snapshot.
 #[derive(Debug)]
@@ -50,6 +51,11 @@ impl Follower {
     /// The revision that is served; none before the first one.
     pub(crate) fn revision(&self) -> Option<i64> {
         self.revision
+    }
+
+    /// What is known of upstreams.
+    pub(crate) fn upstreams(&self) -> &Arc<Upstreams> {
+        self.builder.upstreams()
     }
 
     /// What of it cannot be used.
@@ -102,8 +108,8 @@ impl Follower {
     }
 
     /// Forgets everything, to load from the beginning: the source's history is another one.
-    pub(crate) fn forget(&mut self, secret: &[u8; 32], services: plugins::Services) {
-        self.builder = Builder::new(secret, &plugins::REGISTRY, services);
+    pub(crate) fn forget(&mut self, secret: &[u8; 32]) {
+        self.builder.forget(secret);
         self.rows.clear();
         self.revision = None;
     }

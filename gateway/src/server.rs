@@ -8,11 +8,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use pingora::apps::http_app::HttpServer;
 use pingora::apps::{HttpServerOptions, ServerApp};
+use plugins::Services;
 use plugins::counters::Counters;
-use plugins::{REGISTRY, Services};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime as TokioRuntime;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -21,15 +21,15 @@ use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
 use crate::listener::{self, Apps, Connections};
-use crate::proxy::Proxy;
+use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::telemetry::Telemetry;
-use crate::upstream::Resolver;
 use crate::upstream::client::Client;
+use crate::upstream::{Names, Random, Upstreams};
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -74,7 +74,17 @@ struct Shared {
     counters: Arc<Counters>,
     draining: Arc<AtomicBool>,
     client: Arc<Client>,
+    copies: Copies,
     changed: watch::Sender<Option<i64>>,
+}
+
+/// Room for copies of requests.
+struct Copies(Arc<Semaphore>);
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(COPIES)))
+    }
 }
 
 impl Gateway {
@@ -226,7 +236,8 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool
         changed: shared.changed.subscribe(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: config.clock.clone(),
-        resolver: Resolver::default(),
+        random: Random::unlike_others(),
+        copies: shared.copies.0.clone(),
         client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
@@ -273,7 +284,13 @@ fn start_source(
         key_brand: config.key_brand.as_str().into(),
         counters: shared.counters.clone(),
     };
-    let builder = Builder::new(&config.secret, &REGISTRY, services.clone());
+    let upstreams = Arc::new(Upstreams::new(&config.secret));
+    tokio::spawn(
+        upstreams
+            .clone()
+            .keep(Names::new(&config.dns_servers), stopping.clone()),
+    );
+    let builder = Builder::with_upstreams(&config.secret, config.plugins, services, upstreams);
     let follower = |copy| {
         Follower::new(
             builder,
@@ -297,7 +314,7 @@ fn start_source(
                 telemetry: shared.telemetry.clone(),
                 usage,
                 secret: config.secret,
-                services,
+                clock: config.clock.clone(),
             };
             Ok(Some(tokio::spawn(source.run(pool, stopping))))
         }

@@ -58,6 +58,8 @@ pub(crate) struct Telemetry {
     pub(crate) usage_dropped: IntCounter,
     /// Batches of usage that wait to be shipped.
     pub(crate) usage_waiting: IntGauge,
+    /// Copies of requests that were not sent.
+    pub(crate) mirrors_dropped: IntCounter,
     /// Connections that were closed at once because there were too many.
     pub(crate) connections_refused: IntCounter,
     evicted: IntCounter,
@@ -128,6 +130,11 @@ impl Telemetry {
                 &registry,
                 "gatehouse_usage_batches_waiting",
                 "Usage batches not yet shipped.",
+            ),
+            mirrors_dropped: counter(
+                &registry,
+                "gatehouse_mirrors_dropped_total",
+                "Copies of requests that were not sent: too many were under way, or the body was too long.",
             ),
             connections_refused: counter(
                 &registry,

@@ -79,7 +79,7 @@ impl Proxy {
         let seen = path.seen(route.merge_slashes);
         context.forward = forwarding(&route, &found, seen, context.forward.from_trusted_proxy);
         // `/ex../a` has no dot segment until the prefix `/ex` is gone.
-        if path::has_dot_segment(&context.forward.path) {
+        if path::has_dot_segment(&context.forward.rest) {
             return Err(head::refusal(
                 Reason::PathRejected,
                 "The path has a dot segment behind the route's prefix.",
@@ -200,7 +200,6 @@ fn refuse(no_match: &NoMatch, method: &Method, path: &CanonicalPath<'_>) -> Refu
 }
 
 fn forwarding(route: &Route, found: &Match, path: &str, from_trusted_proxy: bool) -> Forward {
-    let base = route.service.base_path.as_str();
     let strip = route.strip_path && found.matched > 0;
     let (prefix, rest) = if strip {
         path.split_at(found.matched)
@@ -210,7 +209,7 @@ fn forwarding(route: &Route, found: &Match, path: &str, from_trusted_proxy: bool
     let prefix = prefix.trim_end_matches('/');
     Forward {
         authority: None,
-        path: path::join(base, rest),
+        rest: rest.to_owned(),
         stripped_prefix: (!prefix.is_empty()).then(|| prefix.to_owned()),
         from_trusted_proxy,
     }

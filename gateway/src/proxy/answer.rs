@@ -1,7 +1,7 @@
 //! Answers that the gateway gives itself: refusals and the complete responses of plugins.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, VIA};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VIA};
 use http::{HeaderName, HeaderValue, Method};
 use model::reason::Reason;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -64,6 +64,13 @@ pub(super) fn finish(response: &mut ResponseHeader, context: &mut Context) {
         for (name, value) in std::mem::take(&mut facts.response_headers) {
             append(response, name, value);
         }
+    }
+    if let Some(cookie) = context
+        .cookie
+        .take()
+        .and_then(|cookie| HeaderValue::from_str(&cookie).ok())
+    {
+        append(response, SET_COOKIE, cookie);
     }
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         let _ = response.insert_header(X_REQUEST_ID, id);

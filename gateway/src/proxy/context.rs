@@ -8,8 +8,9 @@ use model::reason::Reason;
 use plugins::{Facts, Filter};
 
 use crate::host::Authority;
-use crate::runtime::{Route, Runtime};
+use crate::runtime::{Route, Runtime, Service};
 use crate::telemetry::InFlight;
+use crate::upstream::TargetKey;
 
 /// What a request carries.
 pub(crate) struct Context {
@@ -31,6 +32,12 @@ pub(crate) struct Context {
     pub(super) reason: Option<Reason>,
     /// Targets tried so far.
     pub(super) tried: Vec<String>,
+    /// The same, as balancing knows them.
+    pub(super) keys: Vec<TargetKey>,
+    /// The service that the request goes to: the route's, or one of its split.
+    pub(super) service: Option<Arc<Service>>,
+    /// The cookie that keeps the client with its target.
+    pub(super) cookie: Option<String>,
     /// When the current target was chosen.
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
@@ -53,7 +60,8 @@ pub(crate) struct Context {
 #[derive(Debug, Default)]
 pub(super) struct Forward {
     pub(super) authority: Option<Authority>,
-    pub(super) path: String,
+    /// What is left of the path behind what is stripped.
+    pub(super) rest: String,
     pub(super) stripped_prefix: Option<String>,
     pub(super) from_trusted_proxy: bool,
 }
@@ -70,6 +78,9 @@ impl Context {
             ran: Vec::new(),
             reason: None,
             tried: Vec::new(),
+            keys: Vec::new(),
+            service: None,
+            cookie: None,
             upstream_began: None,
             upstream_us: 0,
             target: Vec::new(),
@@ -78,6 +89,15 @@ impl Context {
             client_gone: false,
             upgraded: false,
             _in_flight: in_flight,
+        }
+    }
+
+    /// Lets the filters that ran see that the request is over.
+    pub(super) fn look_back(&self) {
+        if let Some(facts) = &self.facts {
+            for filter in &self.ran {
+                filter.on_log(facts);
+            }
         }
     }
 

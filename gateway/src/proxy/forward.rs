@@ -10,7 +10,8 @@ use pingora_http::RequestHeader;
 use plugins::{Facts, Identity};
 
 use super::context::Forward;
-use crate::runtime::Route;
+use crate::path;
+use crate::runtime::{Route, Service};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -57,13 +58,13 @@ pub(super) fn wants_websocket(session: &ServerSession) -> bool {
 pub(super) fn prepare(
     request: &mut RequestHeader,
     facts: &Facts,
-    route: &Route,
+    (route, service): (&Route, &Service),
     forward: &Forward,
     peer: IpAddr,
 ) -> Vec<u8> {
     let host = match &forward.authority {
         Some(authority) if route.preserve_host => authority.host.as_str().to_owned() + &port_suffix(authority.port),
-        _ => route.service.host.clone(),
+        _ => service.host.clone(),
     };
     set(request, HOST, &host);
     set_origin(request, facts, forward, peer);
@@ -72,7 +73,7 @@ pub(super) fn prepare(
     if let Some(identity) = &facts.identity {
         set_identity(request, identity);
     }
-    let mut target = forward.path.clone().into_bytes();
+    let mut target = path::join(&service.base_path, &forward.rest).into_bytes();
     if let Some(query) = &facts.query {
         target.push(b'?');
         target.extend_from_slice(query.as_bytes());
@@ -123,6 +124,11 @@ fn set_identity(request: &mut RequestHeader, identity: &Identity) {
     if identity.is_anonymous() {
         set(request, X_ANONYMOUS_CONSUMER, "true");
     }
+}
+
+/// Sets the host that a service sees.
+pub(super) fn set_host(request: &mut RequestHeader, host: &str) {
+    set(request, HOST, host);
 }
 
 fn port_suffix(port: Option<u16>) -> String {

@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod attempt;
 mod client;
 mod context;
 mod converse;
@@ -13,6 +14,7 @@ mod failure;
 mod forward;
 mod head;
 mod linger;
+mod mirror;
 mod problem;
 mod relay;
 mod upload;
@@ -35,18 +37,19 @@ use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use plugins::Answer;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::limits;
 use crate::runtime::Runtime;
 use crate::telemetry::{Outcome, Telemetry};
-use crate::upstream::Resolver;
+use crate::upstream::Random;
 use crate::upstream::client::Client;
 use crate::usage::Recorder;
 
 pub(crate) use context::Context;
 use converse::Conversation;
+pub(crate) use mirror::COPIES;
 use relay::Relay;
 
 /// The proxy: what every request needs and none changes.
@@ -57,7 +60,9 @@ pub(crate) struct Proxy {
     pub(crate) changed: watch::Receiver<Option<i64>>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) resolver: Resolver,
+    pub(crate) random: Random,
+    /// Room for copies of requests under way.
+    pub(crate) copies: Arc<Semaphore>,
     pub(crate) client: Arc<Client>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
@@ -154,24 +159,22 @@ impl Proxy {
         session.shutdown().await;
     }
 
-    /// Decides about a request and has it answered. A panic on the way is an answer too, and ends nothing else.
+    /// Decides about a request and has it answered. A panic on the way costs this request its answer and nothing else.
     async fn serve(&self, session: &mut ServerSession, context: &mut Context) -> End {
         let way = AssertUnwindSafe(self.go(session, context)).catch_unwind().await;
-        way.unwrap_or_else(|_| {
-            tracing::error!(request_id = context.request_id, "a part of the gateway panicked");
-            End::Broken
-        })
+        let Err(_) = way else { return way.unwrap_or(End::Broken) };
+        // Whose panic it was is not asked again.
+        context.ran.clear();
+        if session.response_written().is_some() {
+            return End::Broken;
+        }
+        let refusal = head::refusal(Reason::InternalError, "Something in the gateway broke on this request.");
+        session.set_keepalive(None);
+        self.send(session, context, Answer::Refusal(refusal)).await
     }
 
     async fn go(&self, session: &mut ServerSession, context: &mut Context) -> End {
-        let decision = AssertUnwindSafe(self.admit(session, context)).catch_unwind().await;
-        let answer = decision.unwrap_or_else(|_| {
-            tracing::error!(request_id = context.request_id, "a plugin panicked");
-            context.ran.clear();
-            let detail = "Something in the gateway broke on this request.";
-            Some(Answer::Refusal(head::refusal(Reason::InternalError, detail)))
-        });
-        match answer {
+        match self.admit(session, context).await {
             Some(answer) => self.send(session, context, answer).await,
             None => Relay::new(self, session, context).run().await,
         }
@@ -199,11 +202,9 @@ impl Proxy {
         if context.request_id.is_empty() {
             return;
         }
-        if let Some(facts) = &context.facts {
-            for filter in &context.ran {
-                filter.on_log(facts);
-            }
-        }
+        // The client has its answer: a panic here must not cost more than this look.
+        let looked = std::panic::catch_unwind(AssertUnwindSafe(|| context.look_back()));
+        drop(looked);
         let outcome = Outcome {
             // 499 is what the field calls a client that did not wait for its answer.
             status: seen.status.unwrap_or(if context.client_gone { 499 } else { 500 }),

@@ -8,33 +8,40 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version as HttpVersion};
+use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use plugins::{Answer, Refusal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::context::Context;
-use super::converse::Conversation;
 use super::deadlines::Deadlines;
 use super::upload::Upload;
 use super::{End, Proxy, answer, failure, forward, head};
 use crate::config::limits;
-use crate::runtime::{Route, Service};
-use crate::upstream::client::{Dial, Event, Exchange, Failure, Fault, Framing, Head, Return};
+use crate::runtime::Service;
+use crate::upstream::client::{Event, Exchange, Fault, Framing};
+use crate::upstream::{Choice, Picked};
 
 /// A request on its way.
 pub(super) struct Relay<'a> {
-    proxy: &'a Proxy,
-    session: &'a mut ServerSession,
-    context: &'a mut Context,
-    upload: Upload,
-    upgrade: bool,
+    pub(super) proxy: &'a Proxy,
+    pub(super) session: &'a mut ServerSession,
+    pub(super) context: &'a mut Context,
+    pub(super) upload: Upload,
+    pub(super) upgrade: bool,
+    /// By when all attempts have to be over.
+    pub(super) until: Option<Instant>,
+    /// The id of the caller's consumer.
+    consumer: Option<String>,
 }
 
 /// Why there is no whole response.
-enum Trouble {
+pub(super) enum Trouble {
     /// The service failed.
     Service(Fault),
+    /// It answered with a status that another target may do better than.
+    Status,
     /// The client went away, or does not go on.
     Client,
     /// The request is refused after all.
@@ -48,7 +55,7 @@ impl From<Fault> for Trouble {
 }
 
 /// What came of an attempt.
-enum Done {
+pub(super) enum Done {
     Whole,
     Upgraded(Box<ResponseHeader>),
 }
@@ -62,96 +69,86 @@ impl<'a> Relay<'a> {
             session,
             context,
             upgrade,
+            until: None,
+            consumer: None,
         }
     }
 
     /// One attempt after the other, until there is a response or no more sense in trying.
     pub(super) async fn run(mut self) -> End {
-        let Some(route) = self.context.route.clone() else {
+        let Some(service) = self.prepare() else {
             return self.fail(Trouble::Service(failure::no_target())).await;
         };
-        self.prepare(&route);
+        self.until = service
+            .timeout
+            .map(|timeout| Instant::from_std(self.context.began) + timeout);
+        // Only the very first request of a service may have to wait for its names.
+        service.pool.ready(service.connect_timeout).await;
         loop {
-            match self.attempt(&route.service).await {
-                Ok(end) => return end,
-                Err(Trouble::Service(fault)) if self.may_retry(&fault, &route.service) => {
-                    tracing::debug!(request_id = self.context.request_id, fault = %fault, "another attempt");
-                    self.upload.rewind();
+            match self.attempt(&service).await {
+                Ok(end) => {
+                    self.proxy.mirror(&service, self.session, self.context, &self.upload);
+                    return end;
                 }
+                Err(trouble) if self.may_retry(&trouble, &service) => self.upload.rewind(),
                 Err(trouble) => return self.fail(trouble).await,
             }
         }
     }
 
-    /// Writes what the service shall see into the request.
-    fn prepare(&mut self, route: &Route) {
+    /// Chooses the service, and writes what it shall see into the request.
+    fn prepare(&mut self) -> Option<Arc<Service>> {
+        let (route, runtime) = (self.context.route.clone()?, self.context.runtime.clone()?);
+        self.consumer = self.consumer_id();
+        let service = match &route.split {
+            Some(split) => {
+                let chosen = self
+                    .choice()
+                    .and_then(|choice| split.choose(&choice, &self.proxy.random))?;
+                runtime.services.get(&chosen)?.clone()
+            }
+            None => route.service.clone(),
+        };
         let peer = self.session.client_addr().and_then(|address| address.as_inet());
         let peer = peer.map(SocketAddr::ip).map(|ip| ip.to_canonical());
-        let Some(facts) = &self.context.facts else { return };
+        let facts = self.context.facts.as_ref()?;
         let peer = peer.unwrap_or(facts.client_ip);
         let request = self.session.req_header_mut();
-        self.context.target = forward::prepare(request, facts, route, &self.context.forward, peer);
+        let forward = &self.context.forward;
+        self.context.target = forward::prepare(request, facts, (&route, &service), forward, peer);
+        self.context.service = Some(service.clone());
+        Some(service)
     }
 
-    async fn attempt(&mut self, service: &Arc<Service>) -> Result<End, Trouble> {
-        let endpoint = service.pool.pick(&self.context.tried).ok_or_else(failure::no_target)?;
-        let address = match endpoint.socket {
-            Some(socket) => socket,
-            None => {
-                let found = self.proxy.resolver.resolve(&endpoint.address).await;
-                found.ok_or_else(failure::no_target)?
-            }
-        };
-        self.context.tried.push(endpoint.address.clone());
-        self.context.upstream_began = Some(std::time::Instant::now());
-        let (mut exchange, back) = self.start(service, address).await?;
-        match self.exchange(service, &mut exchange).await? {
-            Done::Whole => {
-                self.proxy.client.give_back(exchange, back);
-                Ok(End::Whole)
-            }
-            Done::Upgraded(header) => {
-                self.session
-                    .write_response_header(header)
-                    .await
-                    .map_err(|_| self.gone())?;
-                let (service_side, early) = exchange
-                    .into_upgraded()
-                    .ok_or_else(|| Fault::bad_answer("the connection cannot be taken over"))?;
-                Ok(End::Upgraded(Conversation::new(
-                    service_side,
-                    early,
-                    service.idle_timeout,
-                )))
-            }
-        }
+    /// What balancing may look at when the caller is known.
+    fn consumer_id(&self) -> Option<String> {
+        let identity = self.context.facts.as_ref()?.identity.as_ref()?;
+        Some(identity.consumer.id.to_string())
     }
 
-    async fn start(&self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
-        let tls = service.tls()?;
-        let dial = Dial {
-            address,
-            tls,
-            version: service.version,
-            timeout: service.connect_timeout,
-            preamble: None,
-        };
-        // A connection that waited may be closed just now, which only some requests can be tried again after.
-        let fresh = self.context.stale;
-        let lease = self.proxy.client.lease(&dial, fresh).await?;
-        lease.start(&Head {
-            request: self.session.req_header(),
-            target: &self.context.target,
-            upgrade: self.upgrade,
-            body: self.upload.framing,
+    pub(super) fn choice(&self) -> Option<Choice<'_>> {
+        let facts = self.context.facts.as_ref()?;
+        Some(Choice {
+            consumer: self.consumer.as_deref(),
+            ip: facts.client_ip,
+            path: &facts.path,
+            query: facts.query.as_deref(),
+            headers: &self.session.req_header().headers,
+            secure: facts.scheme == Scheme::Https,
+            tried: &self.context.keys,
         })
     }
 
     /// Moves bytes both ways until the response is whole.
-    async fn exchange(&mut self, service: &Service, exchange: &mut Exchange) -> Result<Done, Trouble> {
+    pub(super) async fn exchange(
+        &mut self,
+        service: &Service,
+        exchange: &mut Exchange,
+        picked: &mut Picked,
+    ) -> Result<Done, Trouble> {
         let now = Instant::now();
-        let mut deadlines = Deadlines::new(service.idle_timeout, None, now);
-        let mut timer = std::pin::pin!(sleep_until(now + service.idle_timeout));
+        let mut deadlines = Deadlines::new(service.idle_timeout, self.until, now);
+        let mut timer = std::pin::pin!(sleep_until(deadlines.next()));
         let mut asked = false;
         loop {
             if self.upload.feed(exchange) && !asked {
@@ -185,8 +182,15 @@ impl<'a> Relay<'a> {
             match event {
                 Event::Room => {}
                 Event::Interim(header) => self.interim(header).await?,
-                Event::Upgraded(header) => return Ok(Done::Upgraded(self.finish_head(header, Framing::Open))),
+                Event::Upgraded(header) => {
+                    self.answered(picked, &header);
+                    return Ok(Done::Upgraded(self.finish_head(header, Framing::Open)));
+                }
                 Event::Head(header, framing) => {
+                    self.answered(picked, &header);
+                    if self.is_retried(service, &header) {
+                        return Err(Trouble::Status);
+                    }
                     self.begin(header, framing).await?;
                     deadlines.answered(Instant::now());
                     timer.as_mut().reset(deadlines.next());
@@ -219,6 +223,18 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// The target has answered, which says something about it.
+    fn answered(&mut self, picked: &mut Picked, header: &ResponseHeader) {
+        let now = std::time::Instant::now();
+        let waited = self
+            .context
+            .upstream_began
+            .map_or_else(Default::default, |began| now - began);
+        self.context.upstream_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        picked.answered(header.status.as_u16(), waited, now);
+        self.context.cookie = picked.set_cookie();
+    }
+
     /// Sends the head of the response on.
     async fn begin(&mut self, header: Box<ResponseHeader>, framing: Framing) -> Result<(), Trouble> {
         self.context.answered = true;
@@ -231,9 +247,6 @@ impl<'a> Relay<'a> {
 
     /// The head as the client sees it.
     fn finish_head(&mut self, mut header: Box<ResponseHeader>, framing: Framing) -> Box<ResponseHeader> {
-        if let Some(began) = self.context.upstream_began {
-            self.context.upstream_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        }
         let upgraded = header.status == StatusCode::SWITCHING_PROTOCOLS;
         self.context.upgraded = upgraded;
         answer::remove_hop_by_hop(&mut header, upgraded);
@@ -295,31 +308,17 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn gone(&mut self) -> Trouble {
+    pub(super) fn gone(&mut self) -> Trouble {
         self.context.client_gone = true;
         Trouble::Client
-    }
-
-    /// Whether another attempt could do better and can do no harm.
-    fn may_retry(&mut self, fault: &Fault, service: &Service) -> bool {
-        if self.context.answered || !self.upload.can_be_sent_again() {
-            return false;
-        }
-        let idempotent = self.session.req_header().method.is_idempotent();
-        if fault.stale && idempotent && !self.context.stale {
-            // The connection had waited too long, which says nothing about the target.
-            self.context.stale = true;
-            self.context.tried.pop();
-            return true;
-        }
-        let allowed = self.context.tried.len() <= usize::from(service.retries);
-        allowed && !self.context.tried.is_empty() && (fault.unsent || (idempotent && fault.failure == Failure::Reset))
     }
 
     async fn fail(self, trouble: Trouble) -> End {
         let refusal = match trouble {
             Trouble::Client => return End::Broken,
             Trouble::Refused(refusal) => refusal,
+            // An answer is only given up for another attempt.
+            Trouble::Status => return End::Broken,
             Trouble::Service(fault) => {
                 let service = self
                     .context

@@ -51,6 +51,11 @@ impl Upload {
         self.complete
     }
 
+    /// All of it, when it is whole and short enough to be kept.
+    pub(super) fn kept(&self) -> Option<Vec<Bytes>> {
+        (self.complete && self.whole).then(|| self.kept.clone())
+    }
+
     /// Another attempt begins.
     pub(super) const fn rewind(&mut self) {
         (self.sent, self.finished) = (0, false);

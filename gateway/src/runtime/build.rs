@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use model::Kind;
 use model::id::{PluginId, RouteId, ServiceId};
@@ -15,11 +15,12 @@ use plugins::{Registry, Services};
 use uuid::Uuid;
 
 use super::chain::{Chain, Link};
+use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
 use crate::upstream::client::Version;
-use crate::upstream::{Endpoint, Pool};
+use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
 /// Something of the configuration that cannot be used; everything else is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +41,12 @@ impl fmt::Display for Problem {
 
 /// Keeps what snapshots are made of between changes.
 pub struct Builder {
+    secret: [u8; 32],
     state: State,
     registry: &'static Registry,
     services: Services,
     filters: HashMap<PluginId, (PluginSpec, Link)>,
-    pools: HashMap<String, Arc<Pool>>,
+    upstreams: Arc<Upstreams>,
     current: Option<Arc<Runtime>>,
     unreadable: BTreeMap<(Kind, Uuid), String>,
     uncompilable: Vec<Problem>,
@@ -61,16 +63,38 @@ impl fmt::Debug for Builder {
 impl Builder {
     /// An empty configuration under a deployment's secret.
     pub fn new(secret: &[u8; 32], registry: &'static Registry, services: Services) -> Self {
+        Self::with_upstreams(secret, registry, services, Arc::new(Upstreams::new(secret)))
+    }
+
+    /// An empty configuration that goes on with what is known of upstreams.
+    pub fn with_upstreams(
+        secret: &[u8; 32],
+        registry: &'static Registry,
+        services: Services,
+        upstreams: Arc<Upstreams>,
+    ) -> Self {
         Self {
+            secret: *secret,
             state: State::empty(secret),
             registry,
             services,
             filters: HashMap::new(),
-            pools: HashMap::new(),
+            upstreams,
             current: None,
             unreadable: BTreeMap::new(),
             uncompilable: Vec::new(),
         }
+    }
+
+    /// Begins again with an empty configuration; what is known of upstreams stays.
+    pub fn forget(&mut self, secret: &[u8; 32]) {
+        let upstreams = self.upstreams.clone();
+        *self = Self::with_upstreams(secret, self.registry, self.services.clone(), upstreams);
+    }
+
+    /// What is known of upstreams; it stays the same from snapshot to snapshot.
+    pub fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
     }
 
     /// What cannot be used as of the last snapshot.
@@ -114,6 +138,7 @@ impl Builder {
             revision,
             router: current.router.clone(),
             routes: current.routes.clone(),
+            services: current.services.clone(),
             known,
             consumer_chains: current.consumer_chains.clone(),
             group_chains: current.group_chains.clone(),
@@ -142,7 +167,7 @@ impl Builder {
                     spec,
                     service.clone(),
                     Chain::of_scopes(&scopes),
-                    self.registry,
+                    (self.registry, &self.secret),
                 )),
             );
         }
@@ -166,6 +191,7 @@ impl Builder {
             revision,
             router: Arc::new(router),
             routes,
+            services,
             known: self.state.known.clone(),
             consumer_chains,
             group_chains,
@@ -196,54 +222,96 @@ impl Builder {
     }
 
     fn compile_services(&mut self) -> HashMap<ServiceId, Arc<Service>> {
-        let mut pools = HashMap::new();
-        let mut services = HashMap::new();
-        for (id, spec) in self.state.services.iter().filter(|(_, spec)| spec.enabled) {
-            let (key, endpoints, name) = self.targets_of(spec);
-            // A pool whose targets are as before keeps its place in their order.
-            let kept = self
-                .pools
-                .get(&key)
-                .filter(|pool| pool.endpoints() == endpoints)
-                .cloned();
-            let pool = kept.unwrap_or_else(|| Arc::new(Pool::new(endpoints)));
-            pools.insert(key, pool.clone());
-            services.insert(*id, Arc::new(compile_service(*id, spec, &name, pool)));
+        let mut groups = self.upstream_groups();
+        let mut wanted = Vec::new();
+        let served = || self.state.services.iter().filter(|(_, spec)| spec.enabled);
+        for (id, spec) in served() {
+            let group = match (&spec.url, spec.upstream) {
+                (Some(url), _) => {
+                    let address = format!("{}:{}", url.host_str().unwrap_or_default(), spec.port());
+                    let key = GroupKey::Address(address.clone());
+                    groups.entry(key.clone()).or_insert_with(|| only(&address));
+                    key
+                }
+                (None, Some(upstream)) => {
+                    let key = GroupKey::Upstream(upstream);
+                    groups.entry(key.clone()).or_default();
+                    key
+                }
+                (None, None) => continue,
+            };
+            wanted.push(Wanted {
+                service: *id,
+                name: spec.name.to_string(),
+                retry: spec.retry.clone(),
+                group,
+            });
         }
-        self.pools = pools;
-        services
+        let mut pools = self.upstreams.configure(groups, wanted, Instant::now());
+        let services = served().filter_map(|(id, spec)| {
+            let service = compile_service(*id, spec, &self.host_of(spec), pools.remove(id)?);
+            Some((*id, Arc::new(service)))
+        });
+        services.collect()
     }
 
-    /// The targets of a service, what their pool is known by, and the host name that they see.
-    fn targets_of(&self, spec: &ServiceSpec) -> (String, Vec<Endpoint>, String) {
-        if let Some(url) = &spec.url {
-            let host = url.host_str().unwrap_or_default();
-            let port = url.port_or_known_default().unwrap_or_default();
-            return (
-                url.to_string(),
-                vec![Endpoint::new(&format!("{host}:{port}"), 1)],
-                host.to_owned(),
-            );
-        }
-        let Some(id) = spec.upstream else {
-            return (String::new(), Vec::new(), String::new());
-        };
-        let upstream = self.state.upstreams.get(&id).filter(|upstream| upstream.enabled);
-        let name = spec
-            .host
-            .clone()
-            .or_else(|| upstream.map(|upstream| upstream.name.to_string()))
-            .unwrap_or_default();
-        let serving = self
-            .state
-            .targets
-            .values()
-            .filter(|target| upstream.is_some() && target.upstream == id && target.enabled && target.weight > 0);
-        let endpoints = serving
-            .map(|target| Endpoint::new(target.address.as_str(), target.weight))
+    /// The settings and targets of each upstream that serves.
+    fn upstream_groups(&self) -> HashMap<GroupKey, (Settings, Vec<Target>)> {
+        let serving = self.state.upstreams.iter().filter(|(_, spec)| spec.enabled);
+        let mut groups: HashMap<GroupKey, (Settings, Vec<Target>)> = serving
+            .map(|(id, spec)| {
+                let settings = Settings {
+                    name: spec.name.to_string(),
+                    balance: spec.balance.clone(),
+                    health: spec.health.clone(),
+                    panic_threshold: spec.panic_threshold,
+                    breaker: spec.breaker.clone(),
+                };
+                (GroupKey::Upstream(*id), (settings, Vec::new()))
+            })
             .collect();
-        (id.to_string(), endpoints, name)
+        for spec in self.state.targets.values().filter(|target| target.enabled) {
+            let Some((_, targets)) = groups.get_mut(&GroupKey::Upstream(spec.upstream)) else {
+                continue;
+            };
+            targets.extend(Place::of(spec.address.as_str()).map(|place| Target {
+                address: spec.address.as_str().to_owned(),
+                place,
+                weight: spec.weight,
+                drains: spec.drain,
+            }));
+        }
+        groups
     }
+
+    /// The host name that the targets of a service see.
+    fn host_of(&self, spec: &ServiceSpec) -> String {
+        if let Some(url) = &spec.url {
+            return url.host_str().unwrap_or_default().to_owned();
+        }
+        let upstream = spec
+            .upstream
+            .and_then(|id| self.state.upstreams.get(&id))
+            .filter(|upstream| upstream.enabled);
+        let name = || upstream.map(|upstream| upstream.name.to_string());
+        spec.host.clone().or_else(name).unwrap_or_default()
+    }
+}
+
+/// The upstream of a service with a URL: its one address, under the usual settings.
+fn only(address: &str) -> (Settings, Vec<Target>) {
+    let settings = Settings {
+        name: address.to_owned(),
+        panic_threshold: 50,
+        ..Settings::default()
+    };
+    let target = Place::of(address).map(|place| Target {
+        address: address.to_owned(),
+        place,
+        weight: 1,
+        drains: false,
+    });
+    (settings, target.into_iter().collect())
 }
 
 fn compile_plugin(id: PluginId, spec: &PluginSpec, registry: &Registry, services: &Services) -> Result<Link, String> {
@@ -268,26 +336,36 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         .and_then(url::Url::port)
         .map(|port| format!(":{port}"))
         .unwrap_or_default();
+    let server_name = spec.tls.tls_server_name.as_deref().unwrap_or(name);
     let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
     Service {
         id,
         name: spec.name.to_string(),
         scheme: spec.scheme(),
+        proxy_protocol: spec.proxy_protocol,
         base_path: crate::path::canonical_pattern(spec.base_path()),
         host: format!("{name}{port}"),
-        server_name: name.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        tls_verify: spec.tls_verify,
-        version: Version::Http1,
-        tls: OnceLock::new(),
+        server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        tls: spec.tls.clone(),
+        version: Version::of(spec.protocol(), spec.http_version),
+        handshakes: Handshakes::default(),
         connect_timeout: milliseconds(spec.connect_timeout_ms),
         response_timeout: milliseconds(spec.response_timeout_ms),
         idle_timeout: milliseconds(spec.idle_timeout_ms),
-        retries: spec.retries,
+        timeout: spec.timeout_ms.map(milliseconds),
+        retry: spec.retry.clone(),
+        mirror: spec.mirror.as_ref().map(Mirror::new),
         pool,
     }
 }
 
-fn compile_route(id: RouteId, spec: &RouteSpec, service: Arc<Service>, chain: Chain, registry: &Registry) -> Route {
+fn compile_route(
+    id: RouteId,
+    spec: &RouteSpec,
+    service: Arc<Service>,
+    chain: Chain,
+    (registry, secret): (&Registry, &[u8; 32]),
+) -> Route {
     let authenticates = |link: &Link| registry.find(link.plugin).is_some_and(|plugin| plugin.authenticates);
     Route {
         id,
@@ -295,6 +373,7 @@ fn compile_route(id: RouteId, spec: &RouteSpec, service: Arc<Service>, chain: Ch
         strip_path: spec.strip_path,
         preserve_host: spec.preserve_host,
         merge_slashes: spec.merge_slashes,
+        split: spec.split.as_ref().map(|split| Split::new(split, secret)),
         service,
         authenticates: chain.links().iter().any(authenticates),
         chain,

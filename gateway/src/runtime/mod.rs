@@ -6,81 +6,25 @@
 mod build;
 mod chain;
 mod directory;
+mod service;
 mod shards;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
-use model::service::Scheme;
 use plugins::Identity;
 
 use crate::router::Router;
-use crate::upstream::Pool;
-use crate::upstream::client::{Failure, Fault, Tls, TlsSettings, Version};
+use crate::upstream::Split;
 
 pub use build::{Builder, Problem};
 pub use chain::{Chain, Link};
 pub use directory::Known;
-
-/// A service, ready to be called.
-#[derive(Debug)]
-pub struct Service {
-    /// Its id.
-    pub id: ServiceId,
-    /// Its name.
-    pub name: String,
-    /// How its targets are spoken to.
-    pub scheme: Scheme,
-    /// What stands before the path that is forwarded; empty when nothing does.
-    pub base_path: String,
-    /// The `Host` that targets see, with a port when it is not the scheme's.
-    pub host: String,
-    /// The name that a target must prove with TLS.
-    pub server_name: String,
-    /// Whether it must.
-    pub tls_verify: bool,
-    /// Which HTTP is spoken to targets.
-    pub(crate) version: Version,
-    /// How they are spoken to over TLS; made when it is needed first.
-    pub(crate) tls: OnceLock<Result<Tls, String>>,
-    /// Time to open a connection.
-    pub connect_timeout: Duration,
-    /// Time to the response header.
-    pub response_timeout: Duration,
-    /// Longest silence.
-    pub idle_timeout: Duration,
-    /// Attempts after a failed connection.
-    pub retries: u8,
-    /// Its targets.
-    pub pool: Arc<Pool>,
-}
-
-impl Service {
-    /// TLS to its targets; none when they are spoken to in the clear.
-    pub(crate) fn tls(&self) -> Result<Option<&Tls>, Fault> {
-        if self.scheme == Scheme::Http {
-            return Ok(None);
-        }
-        let made = self.tls.get_or_init(|| {
-            let settings = TlsSettings {
-                name: &self.server_name,
-                verify: self.tls_verify,
-                protocols: self.version.protocols(),
-                ..TlsSettings::default()
-            };
-            Tls::new(settings).map_err(|problem| problem.to_string())
-        });
-        match made {
-            Ok(tls) => Ok(Some(tls)),
-            Err(problem) => Err(Fault::unsent(Failure::Tls, problem.clone())),
-        }
-    }
-}
+pub use service::Service;
 
 /// A route, ready to be followed.
 #[derive(Debug)]
@@ -97,6 +41,8 @@ pub struct Route {
     pub merge_slashes: bool,
     /// Where it leads.
     pub service: Arc<Service>,
+    /// Chooses one of several services for each request.
+    pub split: Option<Split>,
     /// The plugins of the route, its service and all traffic.
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
@@ -112,6 +58,8 @@ pub struct Runtime {
     pub router: Arc<Router>,
     /// The routes that it finds.
     pub routes: HashMap<RouteId, Arc<Route>>,
+    /// The services that serve.
+    pub services: HashMap<ServiceId, Arc<Service>>,
     /// Who is known.
     pub known: Known,
     /// The plugins of consumers.

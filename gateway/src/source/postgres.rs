@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Kind;
+use model::clock::Clock;
 use model::snapshot::Entry;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, Row as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::report::Reporter;
+use super::report::{Reporter, Told};
 use super::ship;
 use crate::config::Instance;
 use crate::error::Error;
@@ -41,7 +42,7 @@ pub(crate) struct PostgresSource {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
     pub(crate) secret: [u8; 32],
-    pub(crate) services: plugins::Services,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Connections that are made when they are needed.
@@ -124,6 +125,7 @@ impl PostgresSource {
         self.catch_up(pool).await?;
         self.telemetry.source_up(true);
         self.report_applied(pool).await?;
+        let mut told = Told::default();
         let (mut tick, mut shipping) = (interval(TICK), interval(SHIP));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         shipping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -139,6 +141,7 @@ impl PostgresSource {
                 _ = tick.tick() => {
                     self.catch_up(pool).await?;
                     self.report_applied(pool).await?;
+                    self.report_targets(pool, &mut told).await?;
                     self.follower.keep();
                 }
                 _ = shipping.tick() => {
@@ -151,6 +154,12 @@ impl PostgresSource {
 
     async fn report_applied(&self, pool: &PgPool) -> sqlx::Result<()> {
         self.report(pool, self.follower.revision().unwrap_or(0)).await
+    }
+
+    async fn report_targets(&self, pool: &PgPool, told: &mut Told) -> sqlx::Result<()> {
+        let now = std::time::Instant::now();
+        let states = self.follower.upstreams().states(now, self.clock.now());
+        within(Reporter::new(&self.instance).targets(pool, told, states)).await
     }
 
     async fn report(&self, pool: &PgPool, revision: i64) -> sqlx::Result<()> {
@@ -168,7 +177,7 @@ impl PostgresSource {
                 head,
                 "the database has an older history than the one served: loading it anew"
             );
-            self.follower.forget(&self.secret, self.services.clone());
+            self.follower.forget(&self.secret);
             (head, entries) = within(load(pool, 0)).await?;
         } else if known == Some(head) {
             return Ok(false);

@@ -148,8 +148,10 @@ pub(crate) fn config(source: Source) -> Config {
         secret: SECRET,
         key_brand: "gh".into(),
         trusted_proxies: Vec::new(),
+        dns_servers: Vec::new(),
         drain: Duration::from_secs(10),
         threads: Some(2),
+        plugins: &plugins::REGISTRY,
         clock: Arc::new(SystemClock),
     }
 }

@@ -3,6 +3,7 @@
 pub mod header;
 pub mod host;
 pub mod path;
+pub mod split;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +56,8 @@ crate::draft! {
         pub encoded_slashes: Option<String>,
         /// Whether `//` in a path counts as `/`; default true.
         pub merge_slashes: Option<bool>,
+        /// Several services with weights, of which one gets each request instead of `service`.
+        pub split: Option<split::SplitDraft>,
         /// Labels to find and group by.
         pub tags: Vec<String>,
         /// Whether it matches traffic; default true.
@@ -124,6 +127,9 @@ pub struct RouteSpec {
     pub encoded_slashes: EncodedSlashes,
     /// Whether `//` counts as `/`.
     pub merge_slashes: bool,
+    /// The services that requests are split over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<split::Split>,
     /// Labels.
     pub tags: Vec<String>,
     /// Whether it matches traffic.
@@ -194,6 +200,7 @@ impl Noun for RouteSpec {
             preserve_host: draft.preserve_host.unwrap_or(false),
             encoded_slashes: encoded_slashes?,
             merge_slashes: draft.merge_slashes.unwrap_or(true),
+            split: split::validate(draft.split.as_ref(), errors),
             tags,
             enabled: draft.enabled.unwrap_or(true),
         })

@@ -9,13 +9,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use h2::client::SendRequest;
+use model::service::{HttpVersion, ServiceProtocol};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use super::Failure;
 use super::exchange::{Exchange, Head};
-use super::fault::{Failure, Fault};
+use super::fault::Fault;
 use super::idle::Idle;
 use super::tls::Tls;
 use super::transport::Transport;
@@ -40,6 +42,15 @@ pub(crate) enum Version {
 }
 
 impl Version {
+    /// What a service's settings come to.
+    pub(crate) const fn of(protocol: ServiceProtocol, version: HttpVersion) -> Self {
+        match (protocol, version) {
+            (ServiceProtocol::Grpc | ServiceProtocol::Grpcs, _) | (_, HttpVersion::Two) => Self::Http2,
+            (ServiceProtocol::Https, HttpVersion::Auto) => Self::Negotiated,
+            (_, HttpVersion::One | HttpVersion::Auto) => Self::Http1,
+        }
+    }
+
     /// The protocols that a TLS handshake offers, best first.
     pub(crate) const fn protocols(self) -> &'static [&'static [u8]] {
         match self {

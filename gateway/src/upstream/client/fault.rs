@@ -3,20 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What went wrong, as far as balancing and answers care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// No connection could be made.
-    Connect,
-    /// The TLS handshake failed: an untrusted certificate, another name, no common version.
-    Tls,
-    /// It did not answer in time.
-    Timeout,
-    /// It broke the connection off.
-    Reset,
-    /// What it sent is no answer, or could be read in two ways.
-    BadAnswer,
-}
+use crate::upstream::Failure;
 
 /// A failure with its particulars.
 #[derive(Debug, Clone)]

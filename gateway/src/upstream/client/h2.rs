@@ -13,8 +13,9 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Response, Uri, Version};
 use pingora_http::ResponseHeader;
 
+use super::Failure;
 use super::exchange::{Event, Framing, Head};
-use super::fault::{Failure, Fault};
+use super::fault::Fault;
 use super::h1::{Nominated, is_hop_by_hop};
 
 /// Bytes of a request that may wait to be written.

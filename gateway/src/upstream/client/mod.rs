@@ -15,7 +15,8 @@ mod transport;
 
 pub(crate) use connect::{Client, Dial, Return, Version};
 pub(crate) use exchange::{Event, Exchange, Framing, Head};
-pub use fault::Failure;
 pub(crate) use fault::Fault;
+
+pub(crate) use super::Failure;
 pub(crate) use tls::{Tls, TlsSettings};
 pub(crate) use transport::Transport;

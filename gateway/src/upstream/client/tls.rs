@@ -48,10 +48,11 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring:
 /// The authorities that the system trusts, read once.
 static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
-    match rustls_native_certs::load_native_certs() {
-        Ok(certificates) => drop(roots.add_parsable_certificates(certificates)),
-        Err(error) => tracing::warn!(%error, "the system's certificate authorities cannot be read"),
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "some of the system's certificate authorities cannot be read");
     }
+    roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         tracing::warn!("the system trusts no certificate authority: services over TLS need `ca_certificates`");
     }

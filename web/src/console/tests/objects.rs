@@ -206,7 +206,7 @@ async fn when_somebody_else_was_faster_the_typed_values_stay_and_the_next_save_c
     assert_eq!(answer.status, 303);
     let service = now::<ServiceSpec>(&house, "orders").await;
     assert_eq!(
-        (service.spec.retries, service.spec.url.map(String::from)),
+        (service.spec.retry.retries, service.spec.url.map(String::from)),
         (3, Some("http://mine.example/".to_owned()))
     );
 }

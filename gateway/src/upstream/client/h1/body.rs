@@ -3,6 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::upstream::Failure;
 use crate::upstream::client::fault::Fault;
 
 /// The longest line with the size of a chunk, extensions included.
@@ -77,7 +78,7 @@ impl Decoder {
                 Ok(Step::End(None))
             }
             _ => Err(Fault::new(
-                super::Failure::Reset,
+                Failure::Reset,
                 "the connection ended in the midst of the body",
             )),
         }

@@ -13,8 +13,9 @@ use http::{Method, StatusCode};
 use tokio::io::{AsyncRead as _, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use super::Failure;
 use super::exchange::{Event, Framing, Head};
-use super::fault::{Failure, Fault};
+use super::fault::Fault;
 use super::transport::Transport;
 use body::{Decoder, Step};
 pub(super) use head::{Nominated, is_hop_by_hop};

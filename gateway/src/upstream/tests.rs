@@ -1,0 +1,1 @@
+//! Whole pools, over simulated time.
