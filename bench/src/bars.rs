@@ -28,105 +28,105 @@ pub(crate) fn print(results: &Results) {
     }
 }
 
+/// The results, asked for what bars need.
+struct Asked<'a>(&'a Results);
+
+impl Asked<'_> {
+    /// How much more processor time a request takes with one contender than with another.
+    fn ratio(&self, scenario: &str, one: &str, other: &str) -> Option<f64> {
+        let cpu = |contender| {
+            Some(
+                self.0
+                    .find(scenario, contender, "saturated")?
+                    .median(|round| round.cpu_us),
+            )
+        };
+        Some(cpu(one)? / cpu(other)?)
+    }
+
+    fn value(&self, scenario: &str, contender: &str, what: &str) -> Option<f64> {
+        let mut figures = self.0.of(scenario).filter(|figure| figure.contender == contender);
+        figures.find_map(|figure| figure.values.get(what).copied())
+    }
+
+    /// Bytes for each of so many more objects.
+    fn each(&self, scenario: &str, large: &str, small: &str, more: f64) -> Option<f64> {
+        let resident = |contender| self.value(scenario, contender, "MiB");
+        Some((resident(large)? - resident(small)?) * 1_048_576.0 / more)
+    }
+
+    /// How much later the latest requests are with changes than without.
+    fn late(&self, load: &str) -> Option<f64> {
+        let late = |load| self.0.find("changes", "gatehouse", load).map(p999);
+        Some(late(load)? / late("0 changes/s")?)
+    }
+}
+
 fn all(results: &Results) -> Vec<Bar> {
-    let cpu = |scenario: &str, contender: &str| {
-        Some(
-            results
-                .find(scenario, contender, "saturated")?
-                .median(|round| round.cpu_us),
-        )
-    };
-    let ratio = |one: Option<f64>, other: Option<f64>| Some(one? / other?);
-    let value = |scenario: &str, contender: &str, what: &str| {
-        results
-            .of(scenario)
-            .find(|figure| figure.contender == contender)?
-            .values
-            .get(what)
-            .copied()
-    };
-    let each = |scenario: &str, large: (&str, f64), small: &str| {
-        Some((value(scenario, large.0, "MiB")? - value(scenario, small, "MiB")?) * 1_048_576.0 / large.1)
-    };
-    let late = |load: &str| results.find("changes", "gatehouse", load).map(p999);
-    let protected = cpu("protected", "gatehouse");
-    let bar = |what, figure, most| Bar { what, figure, most };
+    let mut bars = of_requests(&Asked(results));
+    bars.extend(of_the_rest(&Asked(results)));
+    bars
+}
+
+fn bar(what: &'static str, figure: Option<f64>, most: f64) -> Bar {
+    Bar { what, figure, most }
+}
+
+fn of_requests(asked: &Asked<'_>) -> Vec<Bar> {
+    let protected = |other| asked.ratio("protected", "gatehouse", other);
+    let (routes, keys) = (
+        asked.ratio("routes", "gatehouse-100000", "gatehouse-10"),
+        asked.ratio("keys", "gatehouse-1000000", "gatehouse-100"),
+    );
     vec![
         bar(
             "full chain over bare Pingora that passes through",
-            ratio(protected, cpu("protected", "bare-pingora")),
+            protected("bare-pingora"),
             1.15,
         ),
         bar(
             "pass-through over nginx",
-            ratio(cpu("pass", "gatehouse"), cpu("pass", "nginx")),
+            asked.ratio("pass", "gatehouse", "nginx"),
             1.6,
         ),
         bar(
             "key and limit over nginx with map and limit_req",
-            ratio(protected, cpu("protected", "nginx")),
+            protected("nginx"),
             1.7,
         ),
-        bar(
-            "key and limit over nginx with Lua",
-            ratio(protected, cpu("protected", "nginx-lua")),
-            1.2,
-        ),
-        bar(
-            "100,000 routes over 10",
-            ratio(cpu("routes", "gatehouse-100000"), cpu("routes", "gatehouse-10")),
-            1.05,
-        ),
-        bar(
-            "1,000,000 keys over 100",
-            ratio(cpu("keys", "gatehouse-1000000"), cpu("keys", "gatehouse-100")),
-            1.05,
-        ),
+        bar("key and limit over nginx with Lua", protected("nginx-lua"), 1.2),
+        bar("100,000 routes over 10", routes, 1.05),
+        bar("1,000,000 keys over 100", keys, 1.05),
         bar(
             "p99.9 with 10 changes a second over none",
-            ratio(late("10 changes/s"), late("0 changes/s")),
+            asked.late("10 changes/s"),
             1.1,
         ),
         bar(
             "p99.9 with 100 changes a second over none",
-            ratio(late("100 changes/s"), late("0 changes/s")),
+            asked.late("100 changes/s"),
             1.25,
         ),
-        bar(
-            "commit to effective, median ms",
-            value("changes", "gatehouse-effective", "p50 ms"),
-            30.0,
-        ),
-        bar(
-            "commit to effective, 99 % ms",
-            value("changes", "gatehouse-effective", "p99 ms"),
-            100.0,
-        ),
-        bar(
-            "bytes for each key",
-            each("keys", ("gatehouse-1000000", 999_900.0), "gatehouse-100"),
-            100.0,
-        ),
-        bar(
-            "bytes for each route",
-            each("routes", ("gatehouse-100000", 99_990.0), "gatehouse-10"),
-            2048.0,
-        ),
+    ]
+}
+
+fn of_the_rest(asked: &Asked<'_>) -> Vec<Bar> {
+    let effective = |what| asked.value("changes", "gatehouse-effective", what);
+    let start = |from| asked.value("start", from, "s");
+    let key = asked.each("keys", "gatehouse-1000000", "gatehouse-100", 999_900.0);
+    let route = asked.each("routes", "gatehouse-100000", "gatehouse-10", 99_990.0);
+    vec![
+        bar("commit to effective, median ms", effective("p50 ms"), 30.0),
+        bar("commit to effective, 99 % ms", effective("p99 ms"), 100.0),
+        bar("bytes for each key", key, 100.0),
+        bar("bytes for each route", route, 2048.0),
         bar(
             "KiB for each idle connection",
-            value("idle", "gatehouse", "KiB each"),
+            asked.value("idle", "gatehouse", "KiB each"),
             24.0,
         ),
-        bar(
-            "seconds to start from Postgres",
-            value("start", "gatehouse-postgres", "s"),
-            5.0,
-        ),
-        bar(
-            "seconds to start from the own copy",
-            value("start", "gatehouse-copy", "s"),
-            2.0,
-        ),
+        bar("seconds to start from Postgres", start("gatehouse-postgres"), 5.0),
+        bar("seconds to start from the own copy", start("gatehouse-copy"), 2.0),
     ]
 }
 

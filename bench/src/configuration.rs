@@ -157,7 +157,13 @@ impl Configuration {
 
     /// Requests for a body of `size` bytes, spread over a thousand of the routes and of the keys.
     pub(crate) fn requests(self, size: usize) -> Vec<Vec<u8>> {
-        let spread = |number: u32, all: u32| (u64::from(number) * u64::from(all) / 1000) as u32;
+        let spread = |number: u32, all: u32| {
+            if all < 1000 {
+                number % all
+            } else {
+                number * (all / 1000)
+            }
+        };
         let request = |number: u32| {
             let path = path(spread(number, self.routes));
             let key = if self.keys == 0 {

@@ -15,7 +15,7 @@ use crate::configuration::{Configuration, Entry};
 use crate::process::{Process, REST, free_address};
 
 /// How long an operation may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A server with one database.
 pub(crate) struct Database {
@@ -31,7 +31,7 @@ impl Database {
         let (cluster, log) = (directory.join("postgres"), directory.join("postgres.log"));
         fs::create_dir_all(&cluster)?;
         let user = step_down(&cluster)?;
-        let mut command = as_user(&user, &programs.join("initdb"));
+        let mut command = as_user(user.as_ref(), &programs.join("initdb"));
         command.arg("-D").arg(&cluster);
         command.args([
             "-U",
@@ -43,7 +43,7 @@ impl Database {
         ]);
         let made = command.stdout(Stdio::null()).status()?;
         ensure!(made.success(), "initdb failed");
-        let mut command = as_user(&user, &programs.join("postgres"));
+        let mut command = as_user(user.as_ref(), &programs.join("postgres"));
         command
             .arg("-D")
             .arg(&cluster)
@@ -195,7 +195,7 @@ fn step_down(cluster: &Path) -> Result<Option<String>> {
     Ok(Some("postgres".to_owned()))
 }
 
-fn as_user(user: &Option<String>, program: &Path) -> Command {
+fn as_user(user: Option<&String>, program: &Path) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
     command.args([

@@ -1,4 +1,4 @@
-//! Measures Gatehouse beside nginx, HAProxy and bare Pingora, on one machine and in one run.
+//! Measures Gatehouse beside nginx, `HAProxy` and bare Pingora, on one machine and in one run.
 //!
 //! Each proxy runs on one processor; load, service and database on the other. Rounds are interleaved, so that what else
 //! happens on the machine meets everybody; medians count.
@@ -28,7 +28,7 @@ use scenarios::{Plan, Scenario};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures Gatehouse beside nginx, HAProxy and bare Pingora.
+/// Measures Gatehouse beside other proxies.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Which scenarios; all of them when none is named. `quick` makes rounds few and short, `report` only shows what was

@@ -123,7 +123,7 @@ impl Workshop {
         self.start(name, &command, address, None)
     }
 
-    /// HAProxy with one thread. Consumers come from a map file, limits from a stick table.
+    /// `HAProxy` with one thread. Consumers come from a map file, limits from a stick table.
     pub(crate) fn haproxy(&self, work: Work, http2: bool) -> Result<Peer> {
         let (folder, address) = (self.folder("haproxy")?, free_address()?);
         let map = folder.join("keys.map");

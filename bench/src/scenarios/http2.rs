@@ -1,6 +1,7 @@
 //! HTTP/2 in the clear from the client, by h2load; the service is asked over HTTP/1.1.
 
 use std::process::Stdio;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,7 +19,7 @@ const REQUESTS: u32 = 100_000;
 const CONNECTIONS: u32 = 8;
 const STREAMS: u32 = 16;
 /// How long a round may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(plan: &Plan) -> Result<Vec<Figure>> {
     let workshop = &plan.workshop;
@@ -82,7 +83,7 @@ async fn round(peer: &Peer, count: u32) -> Result<Sample> {
 }
 
 /// The number that stands before a word.
-fn number_before(text: &str, word: &str) -> Option<f64> {
+fn number_before<N: FromStr>(text: &str, word: &str) -> Option<N> {
     let before = &text[..text.find(word)?];
     before.rsplit([' ', ',']).next()?.parse().ok()
 }
