@@ -56,9 +56,9 @@ pub(crate) fn path(number: u32) -> String {
     format!("/team-{}/api-{number}", number % 100)
 }
 
-/// A key.
+/// A key, as one that was made elsewhere: it has no checksum.
 pub(crate) fn key(number: u32) -> String {
-    format!("gh_live_{number:08}_5bK7mQ2xV9wR4tY8")
+    format!("bench-{number:08}-5bK7mQ2xV9wR4tY8")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -206,7 +206,7 @@ fn consumer(number: u32) -> Entry {
 fn credential(number: u32, consumer: u32) -> Entry {
     let body = json!({
         "consumer": id(CONSUMERS + u128::from(consumer)), "kind": "key", "hash": hash(&key(number)),
-        "identifier": format!("gh_live_{number:08}"), "status": "active", "ip_allow": [], "expires_at": null,
+        "identifier": format!("bench-{number:08}"), "status": "active", "ip_allow": [], "expires_at": null,
     });
     entry("credential", KEYS + u128::from(number), body)
 }

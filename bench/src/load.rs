@@ -204,9 +204,9 @@ pub(crate) async fn saturate(
             while !shared.over.load(Ordering::Relaxed) {
                 let began = Instant::now();
                 shared.ask(&mut connection).await;
-                latencies.saturating_record(microseconds(began.elapsed()));
+                latencies.record(microseconds(began.elapsed()))?;
             }
-            latencies
+            Ok::<_, anyhow::Error>(latencies)
         });
     }
     sleep(WARM_UP).await;
@@ -217,7 +217,7 @@ pub(crate) async fn saturate(
     shared.over.store(true, Ordering::Relaxed);
     let mut latencies = histogram();
     while let Some(of_one) = tasks.join_next().await {
-        latencies.add(of_one?)?;
+        latencies.add(of_one??)?;
     }
     Ok(sample(requests, &shared, seconds, used, &latencies))
 }
@@ -242,9 +242,9 @@ pub(crate) async fn pace(
             let mut latencies = histogram();
             while let Some(due) = due.recv().await {
                 shared.ask(&mut connection).await;
-                latencies.saturating_record(microseconds(due.elapsed()));
+                latencies.record(microseconds(due.elapsed()))?;
             }
-            latencies
+            Ok::<_, anyhow::Error>(latencies)
         });
     }
     let (began, cpu) = (Instant::now(), proxy.cpu()?);
@@ -252,7 +252,7 @@ pub(crate) async fn pace(
     clock.await?;
     let mut latencies = histogram();
     while let Some(of_one) = tasks.join_next().await {
-        latencies.add(of_one?)?;
+        latencies.add(of_one??)?;
     }
     let (seconds, used) = (began.elapsed().as_secs_f64(), proxy.cpu()?.since(cpu));
     let requests = shared.done.load(Ordering::Relaxed);

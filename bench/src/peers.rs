@@ -145,7 +145,7 @@ impl Workshop {
         let text = format!(
             "global
                nbthread 1
-               maxconn 20000
+               maxconn 9900
              defaults
                mode http
                timeout connect 2s
@@ -161,9 +161,10 @@ impl Workshop {
             "
         );
         let file = folder.join("haproxy.cfg");
-        fs::write(&file, text)?;
+        // It wants its last line to end.
+        fs::write(&file, text.trim_end().to_owned() + "\n")?;
         let mut command = Command::new("haproxy");
-        command.args(["-db", "-q", "-f"]).arg(&file);
+        command.args(["-db", "-f"]).arg(&file);
         self.start("haproxy", &command, address, None)
     }
 

@@ -65,16 +65,16 @@ async fn round(peer: &Peer, count: u32) -> Result<Sample> {
         .context("cannot start h2load")?;
     let used = peer.process.cpu()?.since(before);
     let text = String::from_utf8_lossy(&output.stdout);
-    let succeeded = number_before(&text, " 2xx").context("h2load says nothing")?;
+    let succeeded = number_before::<u32>(&text, " 2xx").context("h2load says nothing")?;
     ensure!(
-        succeeded == f64::from(count),
+        succeeded == count,
         "{}: {succeeded} of {count} requests succeeded",
         peer.name
     );
     let each = |seconds: f64| seconds * 1e6 / f64::from(count);
     Ok(Sample {
         requests: u64::from(count),
-        per_second: number_before(&text, " req/s").unwrap_or_default(),
+        per_second: number_before::<f64>(&text, " req/s").unwrap_or_default(),
         cpu_us: each(used.total),
         user_us: each(used.user),
         system_us: each(used.system),

@@ -80,7 +80,7 @@ impl Scenario {
             Self::Medium => "pass-through, responses of 100 KiB",
             Self::Large => "pass-through, responses of 10 MiB",
             Self::Http2 => "pass-through, HTTP/2 in the clear from the client",
-            Self::Idle => "10,000 idle connections",
+            Self::Idle => "9,800 idle connections",
             Self::Start => "start with 100,000 routes and 1,000,000 keys",
         }
     }
