@@ -30,10 +30,11 @@ ENV GATEHOUSE_DATA_DIR=/var/lib/gatehouse \
     GATEHOUSE_ADMIN_LISTEN=0.0.0.0:8001 \
     GATEHOUSE_PORTAL_LISTEN=0.0.0.0:8002 \
     GATEHOUSE_PROXY_LISTEN=0.0.0.0:8000 \
+    GATEHOUSE_PROXY_TLS_LISTEN=0.0.0.0:8443 \
     GATEHOUSE_STATUS_LISTEN=0.0.0.0:8100
 VOLUME /var/lib/gatehouse
 # Traffic, console and API, portal, status.
-EXPOSE 8000 8001 8002 8100
+EXPOSE 8000 8443 8001 8002 8100
 ENTRYPOINT ["gatehouse"]
 # There is no Postgres in this image: DATABASE_URL names one.
 CMD ["control"]

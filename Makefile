@@ -7,7 +7,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 BENCH = taskset -c 1 bench/target/release/bench
 
-.PHONY: help run dev test fmt lint screenshots assets sqlx-data release bench bench-instructions bench-lint
+.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release bench
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,13 @@ dev: ## Like run, and build and restart when a source changes
 test: ## Run every test, those in the browser too; ARGS go to the runner
 	@scripts/bootstrap test
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/test $(ARGS)
+
+fuzz: ## Try the parsers with bytes that cargo-fuzz makes up, 60 s each; ARGS name targets
+	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/fuzz $(ARGS)
+
+test-long: ## Run the tests that take long, such as those with very long bodies
+	@scripts/bootstrap test
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo nextest run --workspace --run-ignored only $(ARGS)
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -1,13 +1,19 @@
 //! What the gateway is told, from the settings of the program.
 
+use std::env;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::{Config, Sockets, Source};
+use anyhow::{Result, anyhow};
+use gateway::{Config, ProxyProtocol, Sockets, Source, TelemetryConfig};
 use model::clock::SystemClock;
+use url::Url;
 
-use crate::settings::{GatewaySettings, StateSettings};
+use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
+
+/// The variable that OpenTelemetry defines.
+const COMMON_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// The configuration of a gateway that follows the database at `url`; `keys` are the secret and the brand of keys.
 pub(crate) fn config(
@@ -16,10 +22,12 @@ pub(crate) fn config(
     url: &str,
     keys: ([u8; 32], &str),
     sockets: &Sockets,
-) -> Config {
-    Config {
+) -> Result<Config> {
+    Ok(Config {
         name: settings.gateway_name.clone().unwrap_or_else(machine),
         proxy_listen: settings.proxy_listen.clone(),
+        proxy_tls_listen: settings.proxy_tls_listen.clone(),
+        stream_listen: settings.stream_listen.clone(),
         status_listen: settings.status_listen,
         sockets: sockets.clone(),
         source: Source::Postgres(url.to_owned()),
@@ -28,11 +36,39 @@ pub(crate) fn config(
         key_brand: keys.1.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
         dns_servers: settings.dns_servers.clone(),
+        proxy_protocol: match settings.proxy_protocol {
+            ProxyProtocolSetting::Off => ProxyProtocol::Off,
+            ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,
+        },
         drain: Duration::from_secs(settings.drain_seconds),
         threads: settings.threads,
         plugins: &plugins::REGISTRY,
+        telemetry: telemetry(&settings.telemetry)?,
         clock: Arc::new(SystemClock),
+    })
+}
+
+fn telemetry(settings: &TelemetrySettings) -> Result<TelemetryConfig> {
+    let otlp_endpoint = match &settings.otlp_endpoint {
+        Some(url) => Some(url.clone()),
+        None => common_endpoint()?,
+    };
+    Ok(TelemetryConfig {
+        access_log: settings.access_log.clone(),
+        access_log_sampling: settings.access_log_sampling,
+        trace_sampling: settings.trace_sampling,
+        otlp_endpoint,
+    })
+}
+
+/// The receiver that the environment names for every program that speaks OTLP.
+fn common_endpoint() -> Result<Option<Url>> {
+    let text = env::var(COMMON_ENDPOINT).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
     }
+    let url = site(&text).map_err(|reason| anyhow!("{COMMON_ENDPOINT} is wrong: `{text}` {reason}"))?;
+    Ok(Some(url))
 }
 
 /// The name of this machine.

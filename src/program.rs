@@ -125,7 +125,7 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets);
+        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets)?;
         Ok(Some(gateway::Gateway::start(config)?))
     }
 
@@ -149,6 +149,8 @@ impl Program {
         if let Some(gateway) = gateway {
             let addresses: Vec<String> = gateway.proxy_addresses().iter().map(SocketAddr::to_string).collect();
             terminal::paste("Gateway", &addresses.join(", "));
+            let addresses: Vec<String> = gateway.tls_addresses().iter().map(SocketAddr::to_string).collect();
+            terminal::paste("Over TLS", &addresses.join(", "));
             terminal::link("Health", &format!("http://{}/readyz", gateway.status_address()));
         }
         if let (Some(_), Some(people)) = (&self.demo, people)

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gateway::telemetry::{Destination, share};
 use ipnet::IpNet;
 use url::Url;
 
@@ -95,6 +96,25 @@ pub(crate) struct GatewaySettings {
         value_name = "ADDRESS"
     )]
     pub(crate) proxy_listen: Vec<SocketAddr>,
+    /// Where clients connect over TLS; several are separated by commas.
+    #[arg(
+        long,
+        env = "GATEHOUSE_PROXY_TLS_LISTEN",
+        value_parser = address,
+        default_value = "0.0.0.0:8443",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) proxy_tls_listen: Vec<SocketAddr>,
+    /// Where TCP connections and TLS by server name are passed on; several are separated by commas, default none.
+    #[arg(
+        long,
+        env = "GATEHOUSE_STREAM_LISTEN",
+        value_parser = address,
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) stream_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     #[arg(
         long,
@@ -113,12 +133,47 @@ pub(crate) struct GatewaySettings {
     /// DNS servers that the names of targets are asked of, separated by commas, like `10.0.0.2:53`; default the system's.
     #[arg(long, env = "GATEHOUSE_DNS_SERVERS", value_delimiter = ',', value_name = "ADDRESS", value_parser = address)]
     pub(crate) dns_servers: Vec<SocketAddr>,
+    /// Whether connections begin with a PROXY header (version 1 or 2): `off`, or `trusted`, which means that those from
+    /// trusted proxies must.
+    #[arg(long, env = "GATEHOUSE_PROXY_PROTOCOL", value_enum, default_value_t = ProxyProtocolSetting::Off, value_name = "WHEN")]
+    pub(crate) proxy_protocol: ProxyProtocolSetting,
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,
     /// Worker threads; default one per processor.
     #[arg(long, env = "GATEHOUSE_THREADS", value_name = "COUNT")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+/// What a gateway writes about requests.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Access log and traces")]
+pub(crate) struct TelemetrySettings {
+    /// Where the access log goes, one line of JSON for a request: `off`, `stdout`, `file:PATH`, `syslog`,
+    /// `syslog:unix:PATH` or `syslog:udp://host:port`.
+    #[arg(long, env = "GATEHOUSE_ACCESS_LOG", default_value = "stdout", value_name = "PLACE")]
+    pub(crate) access_log: Destination,
+    /// The share of requests in the access log, from 0 to 1; failures and refusals are always there.
+    #[arg(long, env = "GATEHOUSE_ACCESS_LOG_SAMPLING", default_value = "1", value_name = "SHARE", value_parser = share)]
+    pub(crate) access_log_sampling: f64,
+    /// The share of requests that are traced when no trusted proxy decided, from 0 to 1.
+    #[arg(long, env = "GATEHOUSE_TRACE_SAMPLING", default_value = "0", value_name = "SHARE", value_parser = share)]
+    pub(crate) trace_sampling: f64,
+    /// The OTLP receiver (gRPC) that traces are sent to; default is `OTEL_EXPORTER_OTLP_ENDPOINT`, and without both no
+    /// trace is sent.
+    #[arg(long, env = "GATEHOUSE_OTLP_ENDPOINT", hide_env_values = true, value_name = "URL", value_parser = site)]
+    pub(crate) otlp_endpoint: Option<Url>,
+}
+
+/// Whether connections begin with a PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyProtocolSetting {
+    /// None does.
+    Off,
+    /// Those from trusted proxies do.
+    Trusted,
 }
 
 /// The demo shop.
@@ -172,7 +227,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Reads how browsers or clients get somewhere.
-fn site(text: &str) -> Result<Url, String> {
+pub(crate) fn site(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| "must begin with http:// or https:// and name a host".to_owned())

@@ -132,7 +132,10 @@ impl Call {
         render: impl FnOnce(T) -> Reply,
     ) -> Outcome {
         let written = self.control.write(&self.actor, self.mode, operation).await?;
-        let reply = render(written.value);
+        let mut reply = render(written.value);
+        if !written.warnings.is_empty() {
+            reply = reply.with_member("warnings", &written.warnings);
+        }
         if self.is_dry_run() {
             let dry_run = DryRun {
                 dry_run: true,

@@ -156,6 +156,12 @@ fn filters<S: Table>() -> impl Iterator<Item = Parameter> {
     S::FILTERS.iter().map(move |(name, _)| match *name {
         "state" => Parameter::new(name, Form::Text, "Only those in this state."),
         "plugin" => Parameter::new(name, Form::Text, "Only those of this plugin."),
+        "client_auth" => Parameter::new(
+            name,
+            Form::Text,
+            "Only those that ask clients so: `off`, `optional` or `required`.",
+        ),
+        "expires_before" => Parameter::new(name, Form::Time, "Only those that end before this time."),
         name => Parameter::new(name, Form::Text, about(name)),
     })
 }
@@ -186,6 +192,8 @@ fn stored_example(draft: &Value) -> Value {
     let mut example = json!({"id": "0198c1d2-6f2a-7c3e-9b1d-2f6a1c0e9d11"});
     if let (Some(members), Some(draft)) = (example.as_object_mut(), draft.as_object()) {
         members.extend(draft.clone());
+        // Private keys are taken and never answered.
+        members.shift_remove("key");
         members.insert("version".to_owned(), json!(1));
         members.insert("created_at".to_owned(), json!("2026-11-23T12:00:00Z"));
         members.insert("updated_at".to_owned(), json!("2026-11-23T12:00:00Z"));

@@ -78,6 +78,16 @@ impl Reply {
         })
     }
 
+    /// The same with another member in its JSON object.
+    pub(crate) fn with_member(mut self, name: &str, member: &impl Serialize) -> Self {
+        let mut value = self.value();
+        if let Some(members) = value.as_object_mut() {
+            members.insert(name.to_owned(), serde_json::json!(member));
+            self.body = serde_json::to_vec(&value).unwrap_or_default();
+        }
+        self
+    }
+
     /// As it is kept for a repeated request.
     pub(crate) fn kept(&self) -> Answer {
         let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();

@@ -101,6 +101,18 @@ fn stored_members() -> Value {
             },
             "created_at": {"type": "string", "format": "date-time", "description": "When it was made."},
             "updated_at": {"type": "string", "format": "date-time", "description": "When it last changed."},
+            "warnings": {
+                "type": "array",
+                "description": "In the answer to a write only: what is odd about the object, which is stored all the same.",
+                "items": {
+                    "type": "object",
+                    "required": ["path", "message"],
+                    "properties": {
+                        "path": {"type": "string", "description": "The member; empty for the object as a whole."},
+                        "message": {"type": "string", "description": "A sentence part that follows the member's name."},
+                    },
+                },
+            },
         },
     })
 }

@@ -303,3 +303,33 @@ async fn a_repeated_request_is_done_once_and_answered_again() {
         .await;
     bad.expect_problem(400, "invalid_query");
 }
+
+#[actix_web::test]
+async fn what_is_odd_about_an_object_is_told_with_it() {
+    let api = Api::start().await;
+    api.post("/services", &service("orders")).await;
+    let wide = json!({"name": "wide", "service": "orders", "paths": ["/a"], "priority": 1});
+    let quiet = api.post("/routes", &wide).await;
+    assert!(quiet.get("warnings").is_none(), "{quiet}");
+    let narrow = json!({"name": "narrow", "service": "orders", "paths": ["/a/b"]});
+    let made = api.post("/routes", &narrow).await;
+    assert_eq!(made["warnings"][0]["path"], json!(""));
+    let message = made["warnings"][0]["message"].as_str().expect("a sentence");
+    assert!(message.contains("`wide`"), "{message}");
+    // What was answered can be sent back, and the warning stays as long as its reason does.
+    let again = api
+        .call("PUT", "/routes/narrow")
+        .json(&made)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(again.body["warnings"], made["warnings"]);
+    let patch = json!({"priority": 2});
+    let changed = api
+        .call("PATCH", "/routes/narrow")
+        .patch(&patch)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(changed.body.get("warnings").is_none(), "{}", changed.body);
+}

@@ -4,9 +4,9 @@
 //! the same transaction, the audit entry, one revision with before and after, and the rows that gateways follow.
 //! The head row is locked last, so that revisions are dense and become visible in their order.
 
-use model::Kind;
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
+use model::{Kind, Warning};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -14,7 +14,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::secrets::{hexadecimal, token_hash};
 use crate::{Control, audit, authorize};
+
+/// The members of a certificate that hold a sealed key.
+const SEALED: [&str; 2] = ["key", "key_alt"];
 
 /// Whether a change is stored or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub struct Change {
     now: Timestamp,
     records: Vec<ChangeRecord>,
     entries: Vec<(Kind, Uuid, Option<Value>)>,
+    warnings: Vec<Warning>,
 }
 
 /// What a change did to one object.
@@ -70,6 +75,8 @@ pub struct Written<T> {
     pub revision: Option<i64>,
     /// What happened, or would have.
     pub changes: Vec<ChangeRecord>,
+    /// What is odd about what was written.
+    pub warnings: Vec<Warning>,
 }
 
 impl Change {
@@ -83,6 +90,7 @@ impl Change {
             now,
             records: Vec::new(),
             entries: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
@@ -109,9 +117,14 @@ impl Change {
         authorize(&self.actor, resource, action)
     }
 
-    /// Notes what happened to one object, for history, diff and undo. Secrets never belong in here.
+    /// Notes what happened to one object, for history, diff and undo. Secrets belong in here sealed only.
     pub(crate) fn record(&mut self, record: ChangeRecord) {
         self.records.push(record);
+    }
+
+    /// Tells the author what is odd about what is written, which is valid all the same.
+    pub(crate) fn warn(&mut self, warnings: Vec<Warning>) {
+        self.warnings.extend(warnings);
     }
 
     /// Sets what gateways see of one object; `None` when it is gone. The last call for an object counts.
@@ -130,7 +143,8 @@ impl Change {
             return Ok(Written {
                 value,
                 revision: None,
-                changes: self.records,
+                changes: masked(self.records),
+                warnings: self.warnings,
             });
         }
         let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
@@ -147,7 +161,8 @@ impl Change {
         Ok(Written {
             value,
             revision: Some(revision),
-            changes: self.records,
+            changes: masked(self.records),
+            warnings: self.warnings,
         })
     }
 
@@ -200,6 +215,21 @@ impl Change {
         .await?;
         Ok(())
     }
+}
+
+/// The same records without sealed keys: a mark that differs when the key does stands in their place.
+pub(crate) fn masked(mut records: Vec<ChangeRecord>) -> Vec<ChangeRecord> {
+    for record in records.iter_mut().filter(|record| record.kind == Kind::Certificate) {
+        for state in [&mut record.before, &mut record.after].into_iter().flatten() {
+            for member in SEALED {
+                if let Some(Value::String(key)) = state.get_mut(member) {
+                    let hash = token_hash(key);
+                    *key = format!("sealed ({})", hexadecimal(&hash[..4]));
+                }
+            }
+        }
+    }
+    records
 }
 
 /// The object that was asked for: others come after it, but go before it when they are deleted with it.

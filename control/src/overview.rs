@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use model::actor::{Action, Actor, Resource};
+use model::certificate::EXPIRING;
 use model::clock::Timestamp;
 use model::route::RouteSpec;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::usage::{self, Span, Top, TopBy};
-use crate::{Control, authorize};
+use crate::{Control, authorize, certificates};
 
 /// Names of one condition that are listed at most.
 const NAMED: i64 = 20;
@@ -57,6 +58,12 @@ pub struct Conditions {
     pub empty_upstreams: Vec<String>,
     /// Upstreams that go on, with some of their targets switched off.
     pub thinned_upstreams: Vec<String>,
+    /// Certificates that have ended.
+    pub expired_certificates: Vec<String>,
+    /// Certificates that end within a week.
+    pub ending_certificates: Vec<String>,
+    /// Certificates that end within 30 days, but not within a week.
+    pub aging_certificates: Vec<String>,
     /// API tokens that end within a week.
     pub ending_tokens: Vec<String>,
 }
@@ -121,12 +128,23 @@ pub async fn conditions(control: &Control, actor: &Actor) -> Result<Conditions> 
                           and enabled and exists (select 1 from targets t where t.upstream_id = u.id and t.enabled
                                                   and (t.spec ->> 'weight')::int > 0)
                         order by name limit $1) as "thinned_upstreams!",
+                  array(select name from certificates where enabled and expires_at collate "C" < $4
+                        order by expires_at limit $1) as "expired_certificates!",
+                  array(select name from certificates
+                        where enabled and expires_at collate "C" >= $4 and expires_at collate "C" < $5
+                        order by expires_at limit $1) as "ending_certificates!",
+                  array(select name from certificates
+                        where enabled and expires_at collate "C" >= $5 and expires_at collate "C" < $6
+                        order by expires_at limit $1) as "aging_certificates!",
                   array(select name from api_tokens
                         where revoked_at is null and expires_at > $2 and expires_at <= $3
                         order by expires_at limit $1) as "ending_tokens!""#,
         NAMED,
         now,
         now + ENDING,
+        certificates::as_text(now),
+        certificates::as_text(now + ENDING),
+        certificates::as_text(now + EXPIRING),
     )
     .fetch_one(control.pool())
     .await?;

@@ -1,10 +1,13 @@
 //! References between objects: by id or by name on the way in, as dependants on the way out.
 
 use model::api::ApiSpec;
+use model::ca_certificate::CaCertificateSpec;
+use model::certificate::CertificateSpec;
 use model::consumer::ConsumerSpec;
 use model::plugin::PluginSpec;
 use model::route::RouteSpec;
 use model::service::ServiceSpec;
+use model::sni::SniSpec;
 use model::upstream::{TargetSpec, UpstreamSpec};
 use model::{Code, Errors, Kind};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -20,6 +23,9 @@ pub(crate) fn table(kind: Kind) -> Option<&'static str> {
         Kind::Service => Some("services"),
         Kind::Route => Some("routes"),
         Kind::Upstream => Some("upstreams"),
+        Kind::Certificate => Some("certificates"),
+        Kind::Sni => Some("snis"),
+        Kind::CaCertificate => Some("ca_certificates"),
         Kind::Consumer => Some("consumers"),
         Kind::ConsumerGroup => Some("consumer_groups"),
         Kind::Api => Some("apis"),
@@ -100,6 +106,9 @@ pub(crate) async fn delete(change: &mut Change, kind: Kind, id: Uuid) -> Result<
         Kind::Route => store::delete::<RouteSpec>(change, &reference, any, true).await,
         Kind::Upstream => store::delete::<UpstreamSpec>(change, &reference, any, true).await,
         Kind::Target => store::delete::<TargetSpec>(change, &reference, any, true).await,
+        Kind::Certificate => store::delete::<CertificateSpec>(change, &reference, any, true).await,
+        Kind::Sni => store::delete::<SniSpec>(change, &reference, any, true).await,
+        Kind::CaCertificate => store::delete::<CaCertificateSpec>(change, &reference, any, true).await,
         Kind::Consumer => store::delete::<ConsumerSpec>(change, &reference, any, true).await,
         Kind::Plugin => store::delete::<PluginSpec>(change, &reference, any, true).await,
         Kind::Api => store::delete::<ApiSpec>(change, &reference, any, true).await,

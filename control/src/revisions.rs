@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::change::ChangeRecord;
+use crate::change::{ChangeRecord, masked};
 use crate::error::{Error, Result};
 use crate::list::{ListQuery, Page};
 use crate::{Control, authorize};
@@ -132,6 +132,7 @@ pub async fn get(control: &Control, actor: &Actor, number: i64) -> Result<Revisi
         .into_iter()
         .filter_map(|row| record(row.kind, row.object_id, row.object_name, row.before, row.after))
         .collect();
+    let changes = masked(changes);
     Ok(RevisionDetail { revision, changes })
 }
 
@@ -168,7 +169,7 @@ pub async fn diff(control: &Control, actor: &Actor, from: i64, to: i64) -> Resul
             after: row.after,
         })
     });
-    let mut changes = condense(records);
+    let mut changes = masked(condense(records));
     if from > to {
         for record in &mut changes {
             std::mem::swap(&mut record.before, &mut record.after);

@@ -3,19 +3,15 @@
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
+use model::sealing::{Place, PrivateKey};
+
 use crate::secrets::Secrets;
 
 impl Secrets {
     /// Seals `text` for the place that `label` names; elsewhere it cannot be opened.
-    #[expect(
-        clippy::expect_used,
-        reason = "without random numbers nothing here may go on; texts are far below 64 GiB"
-    )]
+    #[expect(clippy::expect_used, reason = "texts are far below 64 GiB")]
     pub(crate) fn seal(&self, label: &str, text: &[u8]) -> Vec<u8> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new()
-            .fill(&mut nonce)
-            .expect("the operating system gives random numbers");
+        let nonce = nonce();
         let mut sealed = text.to_vec();
         let aad = Aad::from(label.as_bytes());
         let key = self.sealing_key();
@@ -38,10 +34,29 @@ impl Secrets {
         Some(text)
     }
 
+    /// Seals a private key for its place in the configuration.
+    pub(crate) fn seal_key(&self, place: Place, key: &str) -> PrivateKey {
+        self.sealer().seal(place, key, nonce())
+    }
+
+    /// Opens a private key in its place.
+    pub(crate) fn open_key(&self, place: Place, key: &PrivateKey) -> Option<String> {
+        self.sealer().open(place, key)
+    }
+
     #[expect(clippy::expect_used, reason = "the derived key has the length of the algorithm's")]
     fn sealing_key(&self) -> LessSafeKey {
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &self.derive("sealing")).expect("32 bytes"))
     }
+}
+
+#[expect(clippy::expect_used, reason = "without random numbers nothing here may go on")]
+fn nonce() -> [u8; NONCE_LEN] {
+    let mut nonce = [0; NONCE_LEN];
+    SystemRandom::new()
+        .fill(&mut nonce)
+        .expect("the operating system gives random numbers");
+    nonce
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub async fn search(control: &Control, actor: &Actor, text: &str) -> Result<Vec<
         (Kind::Service, Resource::Services),
         (Kind::Route, Resource::Routes),
         (Kind::Upstream, Resource::Upstreams),
+        (Kind::Certificate, Resource::Certificates),
+        (Kind::Sni, Resource::Certificates),
+        (Kind::CaCertificate, Resource::Certificates),
         (Kind::Consumer, Resource::Consumers),
         (Kind::Api, Resource::Products),
         (Kind::Product, Resource::Products),
@@ -51,6 +54,9 @@ pub async fn search(control: &Control, actor: &Actor, text: &str) -> Result<Vec<
                select 'service' as kind, id, name from services
                union all select 'route', id, name from routes
                union all select 'upstream', id, name from upstreams
+               union all select 'certificate', id, name from certificates
+               union all select 'sni', id, name from snis
+               union all select 'ca_certificate', id, name from ca_certificates
                union all select 'consumer', id, name from consumers
                union all select 'api', id, name from apis
                union all select 'product', id, name from products

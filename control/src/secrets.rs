@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use model::credential::{BASE62, KeySecret, SECRET_LENGTH};
+use model::sealing::Sealer;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
@@ -36,6 +37,11 @@ impl Secrets {
     /// A signature over `text` that only this deployment can make, for values that leave it and come back.
     pub fn sign(&self, purpose: &str, text: &str) -> String {
         URL_SAFE_NO_PAD.encode(&self.mac(purpose.as_bytes(), text.as_bytes())[..16])
+    }
+
+    /// What seals private keys, for control and gateways alike.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer::new(&self.pepper)
     }
 
     /// A key of 32 bytes for one purpose.
@@ -93,7 +99,7 @@ fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes
         .iter()

@@ -5,7 +5,7 @@
 
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
-use model::{Code, Draft, Errors, Kind, Noun, Stored, Submission};
+use model::{Code, Draft, Errors, Kind, Noun, Stored, Submission, Warning};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -13,15 +13,20 @@ use uuid::Uuid;
 use crate::change::{Change, ChangeRecord};
 use crate::error::{Dependant, Error, Result};
 use crate::list::{ListQuery, Page};
-use crate::{Control, authorize, references};
+use crate::secrets::Secrets;
+use crate::{Control, authorize, certificates, references};
 
 /// How a filter of a list is compared.
 #[derive(Debug, Clone, Copy)]
 pub enum Filter {
     /// With a column of ids; the value may be an id or a name.
     Reference(&'static str, Kind),
+    /// With the ids in a member of the spec; the value may be an id or a name.
+    Member(&'static str, Kind),
     /// With a column of text.
     Text(&'static str),
+    /// With a column of times as text; only what comes before the value.
+    Before(&'static str),
 }
 
 /// What the store must know of a noun.
@@ -53,6 +58,30 @@ pub trait Table: Noun {
         async { Ok(()) }
     }
 
+    /// What is odd about a spec among the other objects, although it is valid.
+    fn warnings(_connection: &mut PgConnection, _id: Uuid, _spec: &Self) -> impl Future<Output = Result<Vec<Warning>>> {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Completes a valid spec with what only the deployment can: its secrets and its time.
+    fn complete(
+        _deployment: Deployment<'_>,
+        _id: Uuid,
+        _before: Option<&Self>,
+        _spec: &mut Self,
+        _errors: &mut Errors,
+    ) {
+    }
+
+    /// Makes objects fit to be shown: hides what is secret and fills in what depends on the time or on other objects.
+    fn present(
+        _connection: &mut PgConnection,
+        _objects: &mut [Stored<Self>],
+        _now: Timestamp,
+    ) -> impl Future<Output = Result<()>> {
+        async { Ok(()) }
+    }
+
     /// The objects that would be left without what they need.
     fn dependants(_connection: &mut PgConnection, _id: Uuid) -> impl Future<Output = Result<Vec<Dependant>>> {
         async { Ok(Vec::new()) }
@@ -72,6 +101,13 @@ pub trait Table: Noun {
             Ok(())
         }
     }
+}
+
+/// What a spec is completed with.
+#[derive(Debug, Clone, Copy)]
+pub struct Deployment<'a> {
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) now: Timestamp,
 }
 
 /// Which state of an object a write expects.
@@ -121,9 +157,17 @@ pub(crate) fn to_json(spec: &impl serde::Serialize) -> Result<Value> {
 pub async fn get<S: Table>(control: &Control, actor: &Actor, reference: &str) -> Result<Stored<S>> {
     authorize(actor, S::RESOURCE, Action::Read)?;
     let mut connection = control.pool().acquire().await?;
-    find(&mut connection, reference, false)
-        .await?
-        .ok_or_else(|| Error::not_found(S::KIND, reference))
+    let found = find(&mut connection, reference, false).await?;
+    let found = found.ok_or_else(|| Error::not_found(S::KIND, reference))?;
+    shown(&mut connection, found, control.now()).await
+}
+
+/// One object, fit to be shown.
+async fn shown<S: Table>(connection: &mut PgConnection, stored: Stored<S>, now: Timestamp) -> Result<Stored<S>> {
+    let mut one = [stored];
+    S::present(connection, &mut one, now).await?;
+    let [stored] = one;
+    Ok(stored)
 }
 
 /// Finds by id or name; `lock` keeps others from changing it until the transaction ends.
@@ -155,15 +199,17 @@ async fn find_for_write<S: Table>(
 ) -> Result<Option<Stored<S>>> {
     change.authorize(S::RESOURCE, Action::Write)?;
     let found = find::<S>(change.connection(), reference, true).await?;
-    if let (Some(stored), Precondition(Some(expected))) = (&found, precondition)
-        && stored.version != expected
-    {
-        return Err(Error::Stale {
-            version: stored.version,
-            current: Box::new(to_json(stored)?),
-        });
+    match (found, precondition) {
+        (Some(stored), Precondition(Some(expected))) if stored.version != expected => {
+            let now = change.now();
+            let stored = shown(change.connection(), stored, now).await?;
+            Err(Error::Stale {
+                version: stored.version,
+                current: Box::new(to_json(&stored)?),
+            })
+        }
+        (found, _) => Ok(found),
     }
-    Ok(found)
 }
 
 /// One page of the objects.
@@ -189,10 +235,11 @@ pub async fn list<S: Table>(control: &Control, actor: &Actor, query: &ListQuery)
     rows.push(format!(" order by {column} {direction}, id {direction} limit "))
         .push_bind(query.limit + 1);
     let rows: Vec<Row> = rows.build_query_as().fetch_all(&mut *connection).await?;
-    let items = rows
+    let mut items = rows
         .into_iter()
         .map(Row::into_stored)
         .collect::<Result<Vec<Stored<S>>>>()?;
+    S::present(&mut connection, &mut items, control.now()).await?;
     Ok(query.page(control, items, total, |stored| {
         (sort_key(column, stored), stored.id.into())
     }))
@@ -225,24 +272,42 @@ async fn push_conditions<S: Table>(
         let Some(value) = query.filter(name) else { continue };
         match filter {
             Filter::Reference(column, kind) => {
-                let id = references::find(connection, *kind, value).await?;
-                let id = id.ok_or_else(|| {
-                    Error::InvalidQuery(Errors::one(*name, Code::NotFound, format!("no {kind} `{value}`")))
-                })?;
+                let id = referred(connection, name, *kind, value).await?;
                 builder.push(format!(" and {column} = ")).push_bind(id);
+            }
+            Filter::Member(member, kind) => {
+                let id = referred(connection, name, *kind, value).await?;
+                builder
+                    .push(format!(" and spec -> '{member}' ? "))
+                    .push_bind(id.to_string());
             }
             Filter::Text(column) => {
                 builder.push(format!(" and {column} = ")).push_bind(value.to_owned());
+            }
+            Filter::Before(column) => {
+                let end = certificates::in_utc(value).ok_or_else(|| {
+                    let message = "must be a time like `2027-01-31T00:00:00Z`";
+                    Error::InvalidQuery(Errors::one(*name, Code::Invalid, message))
+                })?;
+                builder.push(format!(" and {column} collate \"C\" < ")).push_bind(end);
             }
         }
     }
     Ok(())
 }
 
+/// The id of what a filter names.
+async fn referred(connection: &mut PgConnection, filter: &str, kind: Kind, value: &str) -> Result<Uuid> {
+    let found = references::find(connection, kind, value).await?;
+    found.ok_or_else(|| Error::InvalidQuery(Errors::one(filter, Code::NotFound, format!("no {kind} `{value}`"))))
+}
+
 /// Makes an object.
 pub async fn create<S: Table>(change: &mut Change, submission: Submission<S::Draft>) -> Result<Stored<S>> {
     change.authorize(S::RESOURCE, Action::Write)?;
-    insert(change, Uuid::now_v7(), submission).await
+    let made = insert(change, Uuid::now_v7(), submission).await?;
+    let now = change.now();
+    shown(change.connection(), made, now).await
 }
 
 /// Makes an object without asking for rights: the caller has checked what this is a part of.
@@ -251,7 +316,9 @@ pub(crate) async fn insert<S: Table>(
     id: Uuid,
     submission: Submission<S::Draft>,
 ) -> Result<Stored<S>> {
-    let spec = validate::<S>(change.connection(), id, None, submission).await?;
+    let spec = validate::<S>(change, id, None, submission).await?;
+    let warnings = S::warnings(change.connection(), id, &spec).await?;
+    change.warn(warnings);
     let now = change.now();
     let sql = format!(
         "insert into {} (id, name, spec, tags, enabled, search, created_at, updated_at)
@@ -293,7 +360,8 @@ pub async fn replace<S: Table>(
         return Ok((update(change, stored, submission).await?, false));
     }
     let id = reference.parse().unwrap_or_else(|_| Uuid::now_v7());
-    Ok((insert(change, id, submission).await?, true))
+    let (made, now) = (insert(change, id, submission).await?, change.now());
+    Ok((shown(change.connection(), made, now).await?, true))
 }
 
 /// Changes the members of an object that `patch` holds (RFC 7396, JSON Merge Patch).
@@ -319,11 +387,13 @@ async fn update<S: Table>(
     submission: Submission<S::Draft>,
 ) -> Result<Stored<S>> {
     let id: Uuid = before.id.into();
-    let spec = validate::<S>(change.connection(), id, Some(&before.spec), submission).await?;
-    if to_json(&spec)? == to_json(&before.spec)? {
-        return Ok(before);
-    }
+    let spec = validate::<S>(change, id, Some(&before.spec), submission).await?;
+    let warnings = S::warnings(change.connection(), id, &spec).await?;
+    change.warn(warnings);
     let now = change.now();
+    if to_json(&spec)? == to_json(&before.spec)? {
+        return shown(change.connection(), before, now).await;
+    }
     let sql = format!(
         "update {} set name = $2, spec = $3, tags = $4, enabled = $5, search = $6, version = version + 1, updated_at = $7
          where id = $1",
@@ -349,7 +419,7 @@ async fn update<S: Table>(
         ..before.clone()
     };
     note(change, Some(&before), Some(&stored)).await?;
-    Ok(stored)
+    shown(change.connection(), stored, now).await
 }
 
 /// Deletes an object; with `cascade` also those that need it, else they are named in the error.
@@ -382,11 +452,13 @@ pub async fn delete<S: Table>(
 }
 
 async fn validate<S: Table>(
-    connection: &mut PgConnection,
+    change: &mut Change,
     id: Uuid,
     before: Option<&S>,
     submission: Submission<S::Draft>,
 ) -> Result<S> {
+    let (control, now) = (change.control().clone(), change.now());
+    let connection = change.connection();
     let Submission { mut draft, mut errors } = submission;
     S::resolve(connection, &mut draft, &mut errors).await?;
     let mut spec = S::validate(&draft, &mut errors);
@@ -399,6 +471,8 @@ async fn validate<S: Table>(
             add_taken::<S>(&mut errors, spec);
         }
         S::check(connection, id, before, spec, &mut errors).await?;
+        let secrets = control.secrets();
+        S::complete(Deployment { secrets, now }, id, before, spec, &mut errors);
     }
     errors.into_result(spec).map_err(Error::Invalid)
 }

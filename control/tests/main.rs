@@ -6,15 +6,18 @@
 )]
 
 mod admins;
+mod certificates;
 mod developers;
 mod idempotency;
 mod jobs;
 mod mail;
 mod overview;
 mod portal;
+mod routes;
 mod sessions;
 mod setup;
 mod store;
 mod support;
 mod tokens;
+mod upstreams;
 mod usage;

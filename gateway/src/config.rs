@@ -11,6 +11,7 @@ use plugins::Registry;
 use uuid::Uuid;
 
 use crate::sockets::Sockets;
+use crate::telemetry::TelemetryConfig;
 
 /// Everything that a gateway is told.
 #[derive(Clone)]
@@ -19,6 +20,10 @@ pub struct Config {
     pub name: String,
     /// Where clients connect; port 0 takes any free one.
     pub proxy_listen: Vec<SocketAddr>,
+    /// Where clients connect over TLS; port 0 takes any free one.
+    pub proxy_tls_listen: Vec<SocketAddr>,
+    /// Where connections are passed on that are not opened.
+    pub stream_listen: Vec<SocketAddr>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered.
     pub status_listen: SocketAddr,
     /// Listening sockets that are taken over, and where those in use are noted for the next program.
@@ -35,14 +40,28 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The DNS servers that the names of targets are asked of; empty means those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
     /// The plugins that instances may be of.
     pub plugins: &'static Registry,
+    /// What is written about requests, and where to.
+    pub telemetry: TelemetryConfig,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Whether connections begin with a PROXY header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// None does.
+    #[default]
+    Off,
+    /// Those from trusted proxies must; those from others must not.
+    Trusted,
 }
 
 /// Where the configuration comes from.
@@ -64,8 +83,6 @@ pub(crate) mod limits {
     pub(crate) const HEADERS: usize = 32 * 1024;
     /// Headers of a request.
     pub(crate) const HEADER_COUNT: usize = 100;
-    /// Bytes of a request body.
-    pub(crate) const BODY: usize = 10 * 1024 * 1024;
     /// Between two reads of a request.
     pub(crate) const READ: Duration = Duration::from_secs(10);
     /// How long an idle client connection is kept, in seconds.
@@ -74,21 +91,32 @@ pub(crate) mod limits {
     pub(crate) const WRITE: Duration = Duration::from_secs(30);
     /// How long an idle connection may still bring a request while the gateway stops.
     pub(crate) const LAST_CALL: Duration = Duration::from_millis(500);
-    /// Bytes of all headers of an HTTP/2 request, as HTTP/2 counts them: 32 more for each.
-    pub(crate) const HEADER_LIST: u32 = 36 * 1024;
-    /// Requests on one connection of HTTP/1.1.
-    pub(crate) const REQUESTS: u32 = 10_000;
-    /// Streams of one HTTP/2 connection at once.
-    pub(crate) const STREAMS: u32 = 100;
-    /// Bytes of a request body that an HTTP/2 client may send ahead, on a stream and on a connection.
-    pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
-    pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+    /// Bytes of small writes to a client that go out together.
+    pub(crate) const OUTPUT: usize = 4 * 1024;
     /// Gateways that a request may come through before it counts as going round.
     pub(crate) const ROUNDS: usize = 5;
     /// How long a new connection may be silent.
     pub(crate) const FIRST_BYTES: Duration = Duration::from_secs(10);
     /// How long a plugin that has to wait may take.
     pub(crate) const PLUGIN: Duration = Duration::from_secs(5);
+    /// How long a TLS handshake may take.
+    pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+    /// TLS handshakes at once on one listener.
+    pub(crate) const HANDSHAKES: usize = 1_024;
+    /// How long a connection may be used, more or less.
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(3_600);
+    /// Requests on one connection.
+    pub(crate) const REQUESTS_PER_CONNECTION: u32 = 10_000;
+    /// Bytes that are read at once when they are kept back.
+    pub(crate) const PIECE: usize = 4 * 1024;
+    /// How long a client may go on to send after its connection was refused.
+    pub(crate) const LINGER: Duration = Duration::from_secs(5);
+    /// Bytes that are written to one HTTP/2 stream before its client must take some.
+    pub(crate) const SEND_BUFFER: usize = 64 * 1024;
+    /// Bytes of later requests that are kept while one is served.
+    pub(crate) const KEPT: usize = 32 * 1024;
+    /// How long a PROXY header may take.
+    pub(crate) const PROXY_HEADER: Duration = Duration::from_secs(5);
     /// Client connections at once.
     pub(crate) const CONNECTIONS: usize = 50_000;
     /// Client connections at once from one address that is not a trusted proxy.

@@ -36,6 +36,14 @@ pub enum Error {
     /// The URL of the database cannot be read.
     #[error("the database URL cannot be read: {0}")]
     DatabaseUrl(String),
+    /// Log or traces have no place to go.
+    #[error("{setting} is wrong: {reason}")]
+    Telemetry {
+        /// The setting that names it.
+        setting: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// There are no threads to run on.
     #[error("the gateway cannot start its threads: {0}")]
     Threads(#[source] io::Error),

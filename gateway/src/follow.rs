@@ -72,6 +72,7 @@ impl Follower {
         self.revision = Some(revision);
         let problems = self.builder.problems();
         self.telemetry.applied(revision, problems.len(), began.elapsed());
+        self.telemetry.certificates(&self.builder.expiries());
         for problem in &problems {
             tracing::warn!(revision, problem = %problem, "a part of the configuration cannot be used");
         }

@@ -36,25 +36,41 @@ impl Authority {
     }
 }
 
-/// The authority of a request: that of an absolute target before the `Host` header (RFC 9112, section 3.2.2).
-/// `Ok(None)` is an HTTP/1.0 request without one; the error is a sentence for the client.
+/// The authority of a request: that of its target or of its `Host` header. When it has both they must be the same
+/// (RFC 9113, section 8.3.1; stricter than RFC 9112, section 3.2.2), or what is behind the gateway might believe the
+/// other one. `Ok(None)` is an HTTP/1.0 request without one; the error is a sentence for the client.
 pub fn authority(request: &RequestHeader) -> Result<Option<Authority>, &'static str> {
     let mut headers = request.headers.get_all(HOST).iter();
     let header = headers.next();
     if headers.next().is_some() {
         return Err("The request has more than one Host header.");
     }
-    let text = match (in_target(&request.uri), header) {
-        (Some(target), _) => target,
-        (None, Some(header)) => header.to_str().map_err(|_| "The Host header is not a host.")?,
-        (None, None) if request.version == Version::HTTP_10 => return Ok(None),
-        (None, None) => return Err("The request has no Host header."),
-    };
-    Authority::parse(text).map(Some).ok_or("The Host header is not a host.")
+    let header = header.map(|header| {
+        let text = header.to_str().ok();
+        text.and_then(Authority::parse).ok_or("The Host header is not a host.")
+    });
+    let target = request.uri.authority().map(|authority| {
+        let parsed = Authority::parse(authority.as_str());
+        parsed.ok_or("The request's target has no valid host.")
+    });
+    match (target.transpose()?, header.transpose()?) {
+        (Some(target), Some(header)) if !same(&target, &header, &request.uri) => {
+            Err("The request's target and its Host header differ.")
+        }
+        (Some(authority), _) | (None, Some(authority)) => Ok(Some(authority)),
+        (None, None) if request.version == Version::HTTP_10 => Ok(None),
+        (None, None) => Err("The request has no Host header."),
+    }
 }
 
-fn in_target(uri: &Uri) -> Option<&str> {
-    uri.authority().map(http::uri::Authority::as_str)
+/// Whether two authorities are the same; the usual port of the target's scheme may be left out.
+fn same(target: &Authority, header: &Authority, uri: &Uri) -> bool {
+    let usual = match uri.scheme_str() {
+        Some("http") => Some(80),
+        Some("https") => Some(443),
+        _ => None,
+    };
+    target.host == header.host && target.port.or(usual) == header.port.or(usual)
 }
 
 #[cfg(test)]
@@ -82,6 +98,26 @@ mod tests {
             "", ":80", "a b", "a/b", "u@a", "a:0", "a:99999", "a:+80", "a:80:90", "*.a", "a%2e",
         ] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_target_and_a_host_header_that_differ_are_refused() {
+        for (target, host, allowed) in [
+            ("http://a.example/x", "a.example", true),
+            ("http://A.example./x", "a.Example:80", true),
+            ("https://a.example:443/x", "a.example", true),
+            ("http://a.example/x", "b.example", false),
+            ("http://a.example/x", "a.example:81", false),
+            ("http://a.example:81/x", "a.example", false),
+            ("http://u@a.example/x", "a.example", false),
+            ("http://a.example/x", "", false),
+            ("http://a.example/x", "u@a.example", false),
+        ] {
+            let mut request = RequestHeader::build("GET", b"/", None).expect("a request");
+            request.set_uri(target.parse().expect("a target"));
+            request.append_header("host", host).expect("room");
+            assert_eq!(authority(&request).is_ok(), allowed, "{target} with {host}");
         }
     }
 

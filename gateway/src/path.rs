@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+pub(crate) use model::route::canonical::has_dot_segment;
+use model::route::canonical::normalise;
+
 /// A path in its canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalPath<'a> {
@@ -31,11 +34,7 @@ pub fn canonical(raw: &str) -> Result<CanonicalPath<'_>, &'static str> {
     if !raw.starts_with('/') {
         return Err("The path must begin with a slash.");
     }
-    let plain = if raw.bytes().all(is_plain) {
-        Cow::Borrowed(raw)
-    } else {
-        Cow::Owned(normalise(raw)?)
-    };
+    let plain = normalise(raw)?;
     if has_dot_segment(&plain) {
         return Err("The path has a dot segment.");
     }
@@ -48,15 +47,9 @@ pub fn canonical(raw: &str) -> Result<CanonicalPath<'_>, &'static str> {
     })
 }
 
-/// Whether a server could read a step up or in place out of a canonical path. A kept `%2F` counts as a slash: the
-/// service may decode it.
-pub(crate) fn has_dot_segment(path: &str) -> bool {
-    path.split('/').flat_map(|part| part.split("%2F")).any(is_dot_segment)
-}
-
-/// Brings the text of a pattern to the form that paths have, so that both can be compared.
-pub(crate) fn canonical_pattern(text: &str) -> String {
-    normalise(text).unwrap_or_else(|_| text.to_owned())
+/// Brings the path of a service to the form that the paths of requests have.
+pub(crate) fn canonical_base(text: &str) -> String {
+    normalise(text).map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 /// Joins the path of a service and what is left of a request's.
@@ -72,16 +65,6 @@ pub fn join(base: &str, rest: &str) -> String {
     format!("{}{separator}{rest}", base.trim_end_matches('/'))
 }
 
-/// Characters that stay as they are and mean nothing special.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\')
-}
-
-/// Also with parameters, as in `..;x=1`, which some servers cut off before they look.
-fn is_dot_segment(segment: &str) -> bool {
-    matches!(segment.split(';').next(), Some("." | ".."))
-}
-
 fn merge(path: &str) -> String {
     let mut merged = String::with_capacity(path.len());
     for character in path.chars() {
@@ -92,56 +75,8 @@ fn merge(path: &str) -> String {
     merged
 }
 
-fn normalise(raw: &str) -> Result<String, &'static str> {
-    let bytes = raw.as_bytes();
-    let mut path = String::with_capacity(bytes.len());
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let encoded = bytes[at] == b'%';
-        let byte = if encoded {
-            hex_pair(&bytes[at + 1..]).ok_or("The path has a broken percent-encoding.")?
-        } else {
-            bytes[at]
-        };
-        at += if encoded { 3 } else { 1 };
-        decoded.push(byte);
-        match byte {
-            0..=0x1f | 0x7f => return Err("The path has a control character."),
-            b'\\' => return Err("The path has a backslash."),
-            b'%' if encoded && hides_something(&bytes[at..]) => return Err("The path is encoded twice."),
-            _ if encoded && !is_unreserved(byte) => push_encoded(&mut path, byte),
-            _ if byte.is_ascii_graphic() => path.push(char::from(byte)),
-            _ => push_encoded(&mut path, byte),
-        }
-    }
-    if std::str::from_utf8(&decoded).is_err() {
-        return Err("The path is not UTF-8.");
-    }
-    Ok(path)
-}
-
-/// Whether what follows an encoded `%` would decode to a dot, a slash, a backslash, a percent sign or a control.
-fn hides_something(rest: &[u8]) -> bool {
-    hex_pair(rest).is_some_and(|byte| matches!(byte, b'.' | b'/' | b'\\' | b'%' | 0..=0x1f | 0x7f))
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let value = digit(bytes.first()?)? * 16 + digit(bytes.get(1)?)?;
-    u8::try_from(value).ok()
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-fn push_encoded(path: &mut String, byte: u8) {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
-    path.extend(['%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-}
+#[cfg(test)]
+mod confusion;
 
 #[cfg(test)]
 mod tests {
@@ -168,6 +103,8 @@ mod tests {
             ("/%3f%23", "/%3F%23"),
             ("/a;v=1", "/a;v=1"),
             ("/...", "/..."),
+            ("/a|b^c", "/a%7Cb%5Ec"),
+            ("/日本．語", "/%E6%97%A5%E6%9C%AC%EF%BC%8E%E8%AA%9E"),
         ] {
             assert_eq!(plain(raw), expected, "{raw}");
         }
@@ -203,6 +140,18 @@ mod tests {
             "/a%zz",
             "/%ff",
             "/%c3",
+            "/a#b",
+            "/;/a",
+            "/;x/a",
+            "/a/%3b/b",
+            "/．．/a",
+            "/%ef%bc%8e%ef%bc%8e;x/a",
+            "/‥/a",
+            "/a／b",
+            "/a%ef%bc%8fb",
+            "/a%ef%bc%bcb",
+            "/a%253bb",
+            "/%25c0%25ae/a",
         ] {
             assert!(canonical(raw).is_err(), "{raw}");
         }

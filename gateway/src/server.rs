@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::apps::http_app::HttpServer;
-use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::apps::HttpServerApp;
 use plugins::Services;
 use plugins::counters::Counters;
 use tokio::net::TcpListener;
@@ -16,20 +15,22 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, Instance, Source, limits};
+use crate::config::{Config, Instance, ProxyProtocol, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Apps, Connections};
+use crate::listener::{self, Connections, Entrance, Secure};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
 use crate::source::disk::{self, Copy};
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
+use crate::stream::Streams;
 use crate::telemetry::Telemetry;
+use crate::tls::Acceptor;
 use crate::upstream::client::Client;
-use crate::upstream::{Names, Random, Upstreams};
+use crate::upstream::{Measured, Names, Random, Upstreams};
 use crate::usage::Recorder;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -47,6 +48,8 @@ pub struct Gateway;
 pub struct Running {
     _threads: Threads,
     proxies: Vec<SocketAddr>,
+    tls_proxies: Vec<SocketAddr>,
+    streams: Vec<SocketAddr>,
     status: SocketAddr,
     shared: Arc<Shared>,
     accepting: watch::Sender<bool>,
@@ -67,24 +70,15 @@ impl std::fmt::Debug for Running {
 }
 
 /// What the parts of a gateway have in common.
-#[derive(Default)]
 struct Shared {
     current: Arc<ArcSwapOption<Runtime>>,
     telemetry: Arc<Telemetry>,
     counters: Arc<Counters>,
     draining: Arc<AtomicBool>,
+    upstreams: Arc<Upstreams>,
     client: Arc<Client>,
-    copies: Copies,
+    copies: Arc<Semaphore>,
     changed: watch::Sender<Option<i64>>,
-}
-
-/// Room for copies of requests.
-struct Copies(Arc<Semaphore>);
-
-impl Default for Copies {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(COPIES)))
-    }
 }
 
 impl Gateway {
@@ -96,37 +90,50 @@ impl Gateway {
             name: config.name.clone(),
             started_at: config.clock.now(),
         };
-        let bind = |address: &SocketAddr| config.sockets.bind(*address, "GATEHOUSE_PROXY_LISTEN");
-        let listeners = config.proxy_listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let bind_all = |addresses: &[SocketAddr], setting| {
+            let bound = addresses.iter().map(|address| config.sockets.bind(*address, setting));
+            bound.collect::<Result<Vec<_>, _>>()
+        };
+        let listeners = bind_all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?;
+        let tls_listeners = bind_all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?;
+        let stream_listeners = bind_all(&config.stream_listen, "GATEHOUSE_STREAM_LISTEN")?;
         let status_listener = config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::start(&config)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = |http2| Arc::new(proxy_app(&config, &shared, usage.clone(), http2));
-        let apps = Apps {
-            http1: app(false),
-            http2: app(true),
-        };
+        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
-        let mut proxies = Vec::new();
-        for listener in listeners {
-            proxies.push(serve(
-                listener,
-                apps.clone(),
-                &connections,
-                &shared,
-                stop_accepting.clone(),
-            )?);
-        }
-        let status_app = Arc::new(HttpServer::new_app(shared.status()));
+        let passing = Arc::new(Streams::new(shared.current.clone(), shared.telemetry.clone()));
+        let open = |listener, secure| {
+            let door = Door {
+                secure,
+                connections: connections.clone(),
+                proxy_protocol: config.proxy_protocol,
+                counted: true,
+            };
+            serve(listener, app.clone(), door, &shared, stop_accepting.clone())
+        };
+        let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
+        let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
+        let proxies = listeners.into_iter().map(|listener| open(listener, None));
+        let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
+        let tls_proxies = tls_listeners.into_iter().map(|listener| open(listener, secure()));
+        let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
+        let streams = pass_streams(stream_listeners, &passing, &stop_accepting)?;
+        let status_app = Arc::new(shared.status());
         // Health is answered until the very end.
         let status = serve(
             status_listener,
-            Apps::plain(status_app),
-            &Arc::default(),
+            status_app,
+            Door {
+                secure: None,
+                connections: Arc::default(),
+                proxy_protocol: ProxyProtocol::Off,
+                counted: false,
+            },
             &shared,
             stop_following.clone(),
         )?;
@@ -137,6 +144,8 @@ impl Gateway {
         Ok(Running {
             _threads: threads,
             proxies,
+            tls_proxies,
+            streams,
             status,
             shared,
             accepting,
@@ -153,6 +162,16 @@ impl Running {
     /// Where clients connect.
     pub fn proxy_addresses(&self) -> &[SocketAddr] {
         &self.proxies
+    }
+
+    /// Where clients connect over TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_proxies
+    }
+
+    /// Where connections are passed on that are not opened.
+    pub fn stream_addresses(&self) -> &[SocketAddr] {
+        &self.streams
     }
 
     /// Where `/readyz` is answered.
@@ -185,6 +204,7 @@ impl Running {
         {
             tracing::warn!("the source of the configuration did not end in time");
         }
+        self.shared.telemetry.finish().await;
     }
 }
 
@@ -216,32 +236,44 @@ impl Drop for Threads {
 }
 
 impl Shared {
+    /// Called within the gateway's runtime.
+    fn start(config: &Config) -> Result<Self, Error> {
+        Ok(Self {
+            current: Arc::default(),
+            telemetry: Arc::new(Telemetry::start(&config.telemetry, &config.name)?),
+            counters: Arc::default(),
+            draining: Arc::default(),
+            upstreams: Arc::new(Upstreams::new(&config.secret)),
+            client: Arc::default(),
+            copies: Arc::new(Semaphore::new(COPIES)),
+            changed: watch::Sender::default(),
+        })
+    }
+
     fn status(&self) -> Status {
         Status {
             current: self.current.clone(),
             telemetry: self.telemetry.clone(),
             counters: self.counters.clone(),
             draining: self.draining.clone(),
+            upstreams: self.upstreams.clone(),
+            client: self.client.clone(),
         }
     }
 }
 
-fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>, http2: bool) -> Proxy {
-    let mut options = HttpServerOptions::default();
-    options.h2c = http2;
-    options.h2_idle_timeout = Some(Duration::from_secs(limits::KEEP_ALIVE));
-    options.keepalive_request_limit = Some(limits::REQUESTS);
+fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> Proxy {
     Proxy {
         current: shared.current.clone(),
         changed: shared.changed.subscribe(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: config.clock.clone(),
         random: Random::unlike_others(),
-        copies: shared.copies.0.clone(),
+        copies: shared.copies.clone(),
         client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
-        options,
+        options: listener::server_options(),
     }
 }
 
@@ -252,24 +284,49 @@ async fn sweep(client: Arc<Client>) {
     }
 }
 
-fn serve<A: ServerApp + Send + Sync + 'static>(
+/// What the connections of a listener go through.
+struct Door {
+    secure: Option<Secure>,
+    connections: Arc<Connections>,
+    proxy_protocol: ProxyProtocol,
+    counted: bool,
+}
+
+fn serve<A: HttpServerApp + Send + Sync + 'static>(
     listener: std::net::TcpListener,
-    apps: Apps<A>,
-    connections: &Arc<Connections>,
+    app: Arc<A>,
+    door: Door,
     shared: &Shared,
     stopping: watch::Receiver<bool>,
 ) -> Result<SocketAddr, Error> {
     let failed = Error::Threads;
     let address = listener.local_addr().map_err(failed)?;
     let listener = TcpListener::from_std(listener).map_err(failed)?;
-    tokio::spawn(listener::accept(
-        listener,
-        apps,
-        connections.clone(),
-        shared.telemetry.clone(),
+    let entrance = Entrance {
+        app,
+        connections: door.connections,
+        telemetry: shared.telemetry.clone(),
         stopping,
-    ));
+        proxy_protocol: door.proxy_protocol,
+        counted: door.counted,
+        secure: door.secure,
+    };
+    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
     Ok(address)
+}
+
+fn pass_streams(
+    listeners: Vec<std::net::TcpListener>,
+    streams: &Arc<Streams>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Vec<SocketAddr>, Error> {
+    let mut addresses = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        addresses.push(listener.local_addr().map_err(Error::Threads)?);
+        let listener = TcpListener::from_std(listener).map_err(Error::Threads)?;
+        tokio::spawn(streams.clone().accept(listener, stopping.clone()));
+    }
+    Ok(addresses)
 }
 
 fn start_source(
@@ -284,7 +341,8 @@ fn start_source(
         key_brand: config.key_brand.as_str().into(),
         counters: shared.counters.clone(),
     };
-    let upstreams = Arc::new(Upstreams::new(&config.secret));
+    let upstreams = shared.upstreams.clone();
+    shared.telemetry.register(Measured::new(upstreams.clone()));
     tokio::spawn(
         upstreams
             .clone()

@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use pingora::apps::http_app::ServeHttp;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
 use plugins::counters::Counters;
+use tokio::time::timeout;
 
 use crate::runtime::Runtime;
 use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::TargetState;
+use crate::upstream::Upstreams;
+use crate::upstream::client::Client;
+
+/// How long whoever asks may be silent, and may take to read the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers `/livez`, `/readyz` and `/metrics`.
 pub(crate) struct Status {
@@ -20,9 +29,16 @@ pub(crate) struct Status {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) client: Arc<Client>,
 }
 
 impl Status {
+    fn targets(&self) -> Vec<TargetState> {
+        self.upstreams
+            .gauges(Instant::now(), |address| self.client.idle_at(address))
+    }
+
     fn ready(&self) -> (u16, String) {
         if self.draining.load(Ordering::Acquire) {
             return (503, "stopping\n".to_owned());
@@ -35,8 +51,34 @@ impl Status {
 }
 
 #[async_trait]
-impl ServeHttp for Status {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+impl HttpServerApp for Status {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        session.set_read_timeout(Some(PATIENCE));
+        session.set_write_timeout(Some(PATIENCE));
+        let read = timeout(PATIENCE, session.read_request()).await;
+        if !matches!(read, Ok(Ok(true))) {
+            return None;
+        }
+        let stopping = *shutdown.borrow();
+        session.set_keepalive((!stopping).then_some(PATIENCE.as_secs()));
+        let (head, body) = self.response(&session).into_parts();
+        let settings = HttpPersistentSettings::for_session(&session);
+        let sent = timeout(PATIENCE, async {
+            session.write_response_header(Box::new(head.into())).await?;
+            session.write_response_body(body.into(), true).await?;
+            session.finish().await
+        });
+        let reusable = sent.await.ok()?.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+}
+
+impl Status {
+    fn response(&self, session: &ServerSession) -> Response<Vec<u8>> {
         let text = "text/plain; charset=utf-8";
         match session.req_header().uri.path() {
             "/livez" => answer(200, text, b"alive\n".to_vec()),
@@ -45,7 +87,9 @@ impl ServeHttp for Status {
                 answer(status, text, body.into_bytes())
             }
             "/metrics" => {
-                let body = self.telemetry.render(self.counters.evicted());
+                let body = self
+                    .telemetry
+                    .render(self.counters.evicted(), self.targets().into_iter());
                 answer(200, "text/plain; version=0.0.4; charset=utf-8", body)
             }
             _ => answer(404, text, b"there are /livez, /readyz and /metrics\n".to_vec()),

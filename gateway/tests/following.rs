@@ -111,6 +111,58 @@ async fn it_follows_changes_reports_itself_and_ships_usage_once() {
     assert!(stopped);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_tells_what_it_knows_of_targets_and_forgets_upstreams_that_are_gone() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    let upstream = Upstream::start().await;
+    let configuration = Configuration::new()
+        .upstream(5)
+        .target(6, 5, &upstream.address.to_string(), 100)
+        .target(7, 5, "127.0.0.1:1", 100)
+        .service_on(1, 5)
+        .route(2, 1, "/");
+    let revision = publish(database.url(), configuration).await;
+    let gateway = follow(database.url(), None);
+    applied(&gateway, revision).await;
+    let address = gateway.proxy_addresses()[0];
+    for _ in 0..12 {
+        assert_eq!(get(address, "/", &[]).await.status, 200);
+    }
+    let mut connection = connect(database.url()).await;
+    let told = "select targets from gateway_upstreams where upstream_id = $1";
+    eventually(async || {
+        let targets: Option<Value> = sqlx::query_scalar(told)
+            .bind(support::id(5))
+            .fetch_optional(&mut connection)
+            .await
+            .expect("rows");
+        let health = |at: usize| targets.as_ref().map(|targets| targets[at]["health"].clone());
+        health(0) == Some("healthy".into()) && health(1) == Some("ejected".into())
+    })
+    .await;
+    let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
+    assert!(
+        metrics.contains(r#"gatehouse_upstream_target_changes_total{change="ejected"} 1"#),
+        "{metrics}"
+    );
+    publish(
+        database.url(),
+        Configuration::new()
+            .gone(model::Kind::Service, 1)
+            .gone(model::Kind::Upstream, 5),
+    )
+    .await;
+    eventually(async || {
+        let left: i64 = sqlx::query_scalar("select count(*) from gateway_upstreams")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a count");
+        left == 0
+    })
+    .await;
+    gateway.stop().await;
+}
+
 /// Otherwise a writer would not wait for a gateway that serves already, and not yet what was written.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_known_before_it_serves_anything() {

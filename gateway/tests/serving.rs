@@ -71,7 +71,7 @@ async fn what_the_gateway_answers_itself_has_a_reason() {
         ("GET /api/a%2fb HTTP/1.1\r\nHost: a\r\n", 400, "path_rejected"),
         ("GET /api HTTP/1.1\r\nHost: a/b\r\n", 400, "host_rejected"),
         (
-            "POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n",
+            "POST /dead HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n",
             413,
             "body_too_large",
         ),
@@ -451,7 +451,7 @@ async fn health_and_metrics_are_answered() {
     assert!(get(status, "/readyz", &[]).await.body.contains("revision 1"));
     support::eventually(async || {
         let metrics = get(status, "/metrics", &[]).await.body;
-        metrics.contains("gatehouse_requests_total{reason=\"\",route=\"r2\",status=\"2xx\"} 1")
+        metrics.contains("gatehouse_requests_total{method=\"GET\",route=\"r2\",service=\"s1\",status=\"2xx\"} 1")
     })
     .await;
     gateway.stop().await;

@@ -98,6 +98,8 @@ resources! {
     Routes = "routes",
     /// Upstreams and their targets.
     Upstreams = "upstreams",
+    /// Certificates, SNIs and CA certificates.
+    Certificates = "certificates",
     /// Consumers.
     Consumers = "consumers",
     /// Credentials.

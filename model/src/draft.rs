@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::validation::{Code, Errors, unknown_word};
 
 /// Members that answers carry and that a body may send back unchanged; they are ignored on the way in.
-const READ_ONLY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+const READ_ONLY: [&str; 5] = ["id", "version", "created_at", "updated_at", "warnings"];
 
 /// Unvalidated input for one noun.
 pub trait Draft: Sized + Default + Serialize {

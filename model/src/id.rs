@@ -51,6 +51,12 @@ ids! {
     UpstreamId,
     /// Identifies a target of an upstream.
     TargetId,
+    /// Identifies a certificate with its key.
+    CertificateId,
+    /// Identifies a name that clients ask for in the TLS handshake.
+    SniId,
+    /// Identifies the certificate of an authority that signs client certificates.
+    CaCertificateId,
     /// Identifies a consumer.
     ConsumerId,
     /// Identifies a consumer group.

@@ -48,6 +48,12 @@ kinds! {
     Upstream = "upstream" / "upstreams",
     /// One address in an upstream.
     Target = "target" / "targets",
+    /// A certificate chain with its key.
+    Certificate = "certificate" / "certificates",
+    /// A name that clients ask for in the TLS handshake.
+    Sni = "sni" / "snis",
+    /// An authority that signs client certificates.
+    CaCertificate = "ca_certificate" / "ca-certificates",
     /// An identity that the data plane sees.
     Consumer = "consumer" / "consumers",
     /// Consumers that share plugins.
@@ -83,6 +89,8 @@ impl fmt::Display for Kind {
         match self {
             Self::Api => f.write_str("API"),
             Self::ApiToken => f.write_str("API token"),
+            Self::Sni => f.write_str("SNI"),
+            Self::CaCertificate => f.write_str("CA certificate"),
             other => f.write_str(&other.as_str().replace('_', " ")),
         }
     }

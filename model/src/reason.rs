@@ -51,6 +51,8 @@ reasons! {
     PathRejected = "path_rejected", 400, "Path refused", "Send the path without encoded control characters, dot segments or encoded slashes.";
     /// The `Host` is missing, repeated or not a host.
     HostRejected = "host_rejected", 400, "Host refused", "Send one valid Host header.";
+    /// The connection was opened for another name, whose rules for client certificates differ.
+    MisdirectedRequest = "misdirected_request", 421, "Misdirected request", "Open a new connection for this host.";
     /// No route matches.
     RouteNotFound = "route_not_found", 404, "No route", "Check the host and the path of the URL.";
     /// A route matches but for the method.
@@ -83,6 +85,10 @@ reasons! {
     HeaderTooLarge = "header_too_large", 431, "Headers too large", "Send fewer or shorter headers.";
     /// The body is too large.
     BodyTooLarge = "body_too_large", 413, "Body too large", "Send a smaller body.";
+    /// The request did not come in time.
+    RequestTimeout = "request_timeout", 408, "Request too slow", "Send the whole request without long pauses.";
+    /// The request expects something that is not offered.
+    ExpectationFailed = "expectation_failed", 417, "Expectation failed", "Send the request without Expect, or with 100-continue.";
     /// The service has no target that could be asked.
     UpstreamUnavailable = "upstream_unavailable", 503, "Service unavailable", "Try again later.";
     /// The service could not be connected to.

@@ -16,14 +16,15 @@ use crate::noun::Kind;
 /// One row of the feed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Which kind of object: service, route, upstream, target, consumer, credential or plugin.
+    /// Which kind of object: service, route, upstream, target, certificate, SNI, CA certificate, consumer, credential or
+    /// plugin.
     pub kind: Kind,
     /// Which object.
     pub id: Uuid,
     /// The revision that last changed it.
     pub revision: i64,
-    /// Its state; absent when it was deleted. Services, routes, upstreams, targets and plugins are their specs,
-    /// consumers and credentials the rows below.
+    /// Its state; absent when it was deleted. Consumers and credentials are the rows below, everything else
+    /// is its spec; the keys of certificates in it are sealed.
     pub body: Option<Value>,
 }
 

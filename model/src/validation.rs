@@ -42,6 +42,17 @@ pub struct FieldError {
     pub code: Code,
 }
 
+/// What is odd about an object that is valid all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// The member, as a dotted path; empty for the object as a whole.
+    #[schema(example = "paths")]
+    pub path: String,
+    /// A sentence part that follows the member's name.
+    #[schema(example = "never match: route `all` takes every such request first")]
+    pub message: String,
+}
+
 /// All mistakes of one draft, at most one for each path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -113,6 +113,11 @@ pub trait Filter: Send + Sync {
     /// The request is over.
     fn on_log(&self, _facts: &Facts) {}
 
+    /// Query parameters that it reads credentials from; their values are never written down.
+    fn secret_parameters(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether it looks at request bodies; those that do not cost nothing per piece.
     fn reads_request_body(&self) -> bool {
         false

@@ -111,6 +111,7 @@ fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
         Value::Boolean(flag) => Some(flag.to_string()),
         Value::Array(items) => items
             .iter()
@@ -140,6 +141,15 @@ mod tests {
         let values = config("database_url = 'postgres://x'\nproxy_listen = ['0.0.0.0:80', '[::]:80']").expect("valid");
         assert_eq!(values["DATABASE_URL"], "postgres://x");
         assert_eq!(values["GATEHOUSE_PROXY_LISTEN"], "0.0.0.0:80,[::]:80");
+    }
+
+    #[test]
+    fn shares_are_numbers() {
+        let path = env::temp_dir().join(format!("gatehouse-{}.toml", uuid::Uuid::now_v7()));
+        fs::write(&path, "trace_sampling = 0.25").expect("written");
+        let values = read_config(&path, &["GATEHOUSE_TRACE_SAMPLING"]).expect("valid");
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(values["GATEHOUSE_TRACE_SAMPLING"], "0.25");
     }
 
     #[test]

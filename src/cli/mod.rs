@@ -37,7 +37,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run everything: console, API, portal and one gateway.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Run console, API and portal; gateways run elsewhere.
     Control(serve::ControlOnly),
     /// Run one gateway.

@@ -19,6 +19,7 @@ mod demo;
 mod developer;
 mod input;
 mod live;
+mod observability;
 mod outage;
 mod pages;
 mod pictures;
@@ -29,6 +30,7 @@ mod refusals;
 mod restart;
 mod robustness;
 mod routing;
+mod tls;
 mod upgrade;
 mod usage;
 

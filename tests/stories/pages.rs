@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::clients::Api;
 use crate::console::Office;
 use crate::developer::{first_key, sign_up_and_in};
 use crate::portal::{DEVELOPER, Shop};
@@ -98,11 +99,15 @@ async fn furnish(office: &Office) -> Furniture {
     )
     .await;
     api.plugin("key-auth", json!({"service": "orders"}), json!({})).await;
+    for route in routes() {
+        api.make("/routes", route).await;
+    }
     let limits = json!({"limits": [{"requests": 60, "window_seconds": 60}]});
     let limit = api.plugin("rate-limit", json!({"route": "echo"}), limits).await;
     api.make("/upstreams", json!({"name": "products-eu"})).await;
     let target = json!({"upstream": "products-eu", "address": office.echo.address.to_string()});
     api.make("/targets", target).await;
+    furnish_tls(&api).await;
     api.make("/consumers", json!({"name": "fjord", "custom_id": "crm-2041"}))
         .await;
     let key = api.key("fjord").await;
@@ -132,6 +137,44 @@ async fn furnish(office: &Office) -> Furniture {
     }
 }
 
+/// One that sets everything, one that it shadows, and connections.
+fn routes() -> [Value; 4] {
+    [
+        json!({
+            "name": "everything", "service": "orders", "hosts": ["api.example.com", "*.example.org"],
+            "paths": ["/v1/reports", "/v1/users/{id}/{*rest}"], "methods": ["GET", "POST", "PUT"],
+            "headers": {"x-tier": ["gold", "~^plat"]}, "queries": {"version": ["2"], "debug": ["*"]},
+            "snis": ["api.example.com"], "sources": ["10.0.0.0/8", "2001:db8::/32"],
+            "protocols": ["https", "grpcs", "wss"], "priority": 3, "connect_timeout_ms": 500,
+            "response_timeout_ms": 4000, "timeout_ms": 9000, "max_body_bytes": 1_048_576, "access_log": "full",
+            "trace_sampling": 0.25, "tags": ["team:shop"]
+        }),
+        json!({"name": "wide", "service": "orders", "paths": ["/legacy"], "priority": 9}),
+        json!({"name": "shadowed", "service": "orders", "paths": ["/legacy/orders"]}),
+        json!({"name": "database", "service": "orders", "protocols": ["tls"], "snis": ["db.example.com"], "ports": [5432]}),
+    ]
+}
+
+/// A certificate with names, one of which it does not cover, and an authority of clients.
+async fn furnish_tls(api: &Api) {
+    let (cert, key, authority) = (
+        include_str!("../../admin/src/api/certificates/example.pem"),
+        include_str!("../../admin/src/api/certificates/example.key"),
+        include_str!("../../admin/src/api/certificates/authority.pem"),
+    );
+    let body = json!({"name": "api-example-com", "cert": cert, "key": key, "tags": ["team:shop"]});
+    api.make("/certificates", body).await;
+    api.make("/ca-certificates", json!({"name": "partners-ca", "cert": authority}))
+        .await;
+    let plain = json!({"name": "api.example.com", "certificate": "api-example-com"});
+    api.make("/snis", plain).await;
+    let asking = json!({
+        "name": "partners.example.com", "certificate": "api-example-com",
+        "client_auth": "required", "ca_certificates": ["partners-ca"], "min_tls": "1.3"
+    });
+    api.make("/snis", asking).await;
+}
+
 struct Furniture {
     limit: String,
     key: String,
@@ -154,10 +197,24 @@ async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
         "/console/routes?q=nothing",
         "/console/routes/new",
         "/console/routes/echo",
+        "/console/routes/everything",
+        "/console/routes/everything/edit",
+        "/console/routes/shadowed",
+        "/console/routes/database",
         "/console/routes/echo/plugins",
         "/console/upstreams",
         "/console/upstreams/products-eu",
         "/console/upstreams/products-eu/edit",
+        "/console/certificates",
+        "/console/certificates/new",
+        "/console/certificates/api-example-com",
+        "/console/certificates/api-example-com/edit",
+        "/console/snis/new?certificate=api-example-com",
+        "/console/snis/partners.example.com/edit",
+        "/console/ca-certificates",
+        "/console/ca-certificates/new",
+        "/console/ca-certificates/partners-ca",
+        "/console/ca-certificates/partners-ca/delete",
         "/console/plugins",
         &format!("/console/plugins/{limit}"),
         "/console/plugins/new?plugin=request-transform&route=echo",
@@ -184,6 +241,8 @@ async fn every_other_page_of_the_console_is_fit_for_everybody() {
     // Lists say what they are for while they are empty.
     let lists = [
         "/console/services",
+        "/console/certificates",
+        "/console/ca-certificates",
         "/console/plugins",
         "/console/apis",
         "/console/revisions",

@@ -17,7 +17,7 @@ async fn database() -> TestDatabase {
 
 /// Settings with which `command` would start.
 fn good(command: &str, database: &str) -> Settings {
-    let listeners = ["ADMIN", "PORTAL", "PROXY", "STATUS"].map(|name| format!("GATEHOUSE_{name}_LISTEN"));
+    let listeners = ["ADMIN", "PORTAL", "PROXY", "PROXY_TLS", "STATUS"].map(|name| format!("GATEHOUSE_{name}_LISTEN"));
     let settings = Settings::default().command(&[command]).with("DATABASE_URL", database);
     listeners
         .iter()
@@ -102,7 +102,7 @@ async fn a_wrong_database_url_is_told_with_its_cause_and_without_its_password() 
 async fn a_port_in_use_is_told_with_its_setting() {
     let (database, taken) = (database().await, TcpListener::bind("127.0.0.1:0").expect("a port"));
     let address = taken.local_addr().expect("an address").to_string();
-    for listener in ["ADMIN", "PORTAL", "PROXY", "STATUS"] {
+    for listener in ["ADMIN", "PORTAL", "PROXY", "PROXY_TLS", "STATUS"] {
         let setting = format!("GATEHOUSE_{listener}_LISTEN");
         let settings = good("serve", database.url()).with(&setting, &address);
         refuses(&settings, &[&address, &setting, "in use"]);

@@ -92,7 +92,7 @@ impl Plan {
             }
             None => self.settings.with("GATEHOUSE_DATA_DIR", home.0.join("data").display()),
         };
-        for listener in ["ADMIN", "PORTAL", "PROXY", "STATUS"] {
+        for listener in ["ADMIN", "PORTAL", "PROXY", "PROXY_TLS", "STATUS"] {
             settings = settings.with(&format!("GATEHOUSE_{listener}_LISTEN"), "127.0.0.1:0");
         }
         let command: &[&str] = match (self.gateways, self.demo) {
@@ -264,9 +264,9 @@ impl Node {
         }
         let mut program = Program::start(&self.name, &self.home, &self.settings);
         let labels: &[&'static str] = match self.settings.first() {
-            "serve" => &["Portal", "API manual", "Gateway", "Health"],
+            "serve" => &["Portal", "API manual", "Gateway", "Over TLS", "Health"],
             "control" => &["Portal", "API manual"],
-            _ => &["Gateway", "Health"],
+            _ => &["Gateway", "Over TLS", "Health"],
         };
         self.addresses.clear();
         for label in labels {

@@ -146,8 +146,8 @@ async fn the_metrics_of_a_gateway_count_the_same() {
     eventually("that both are counted", async || {
         let metrics = stack.gateway(0).metrics().await;
         let count = |labels: &str| metrics.lines().find_map(|line| line.strip_prefix(labels));
-        let open = count(r#"gatehouse_requests_total{reason="",route="open",status="2xx"} "#)?;
-        let nowhere = count(r#"gatehouse_requests_total{reason="route_not_found",route="",status="4xx"} "#)?;
+        let open = count(r#"gatehouse_requests_total{method="GET",route="open",service="echo",status="2xx"} "#)?;
+        let nowhere = count(r#"gatehouse_refusals_total{reason="route_not_found",route="",service=""} "#)?;
         ((open, nowhere) == ("5", "1")).then_some(())
     })
     .await;

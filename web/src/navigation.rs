@@ -45,6 +45,8 @@ areas! {
         Routes = "Routes", "git-fork", urls::console::list(Kind::Route);
         /// The upstreams.
         Upstreams = "Upstreams", "network", urls::console::list(Kind::Upstream);
+        /// The certificates, and the names and authorities that belong to them.
+        Certificates = "Certificates", "lock", urls::console::list(Kind::Certificate);
         /// The uses of plugins.
         Plugins = "Plugins", "shield-check", urls::console::list(Kind::Plugin);
         /// The consumers.
@@ -89,7 +91,13 @@ pub(crate) const NAVIGATION: &[(&str, &[Area])] = &[
     ("", &[Area::Overview]),
     (
         "Gateway",
-        &[Area::Services, Area::Routes, Area::Upstreams, Area::Plugins],
+        &[
+            Area::Services,
+            Area::Routes,
+            Area::Upstreams,
+            Area::Plugins,
+            Area::Certificates,
+        ],
     ),
     ("Access", &[Area::Consumers, Area::Keys]),
     (

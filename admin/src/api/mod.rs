@@ -5,6 +5,7 @@ mod api_tokens;
 mod apis;
 mod applications;
 mod audit;
+mod certificates;
 mod consumer_groups;
 mod consumers;
 mod credentials;
@@ -28,11 +29,12 @@ use std::sync::LazyLock;
 use crate::operation::Operation;
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let nouns: [fn() -> Vec<Operation>; 22] = [
+    let nouns: [fn() -> Vec<Operation>; 23] = [
         services::operations,
         routes::operations,
         upstreams::operations,
         targets::operations,
+        certificates::operations,
         consumers::operations,
         consumer_groups::operations,
         credentials::operations,

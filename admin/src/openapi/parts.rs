@@ -26,6 +26,9 @@ pub(super) fn about(tag: &str) -> &'static str {
         "Services" => "APIs behind the gateway.",
         "Routes" => "Match rules that lead to services.",
         "Upstreams" => "Named pools of targets, and their targets.",
+        "Certificates" => {
+            "TLS of the gateway: certificates, the names that they answer (SNI), and the authorities of clients."
+        }
         "Consumers" => "Identities that the data plane sees.",
         "Consumer groups" => "Consumers that share plugins; every plan is one.",
         "Credentials" => "Proofs of consumers. Secrets are shown once.",

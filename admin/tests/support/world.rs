@@ -12,11 +12,14 @@ use super::{Api, BROWSER, account};
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(admin::openapi::document);
 
 /// The nouns that are alike, by path, in an order in which each can be made.
-pub(crate) const NOUNS: [&str; 9] = [
+pub(crate) const NOUNS: [&str; 12] = [
     "upstreams",
     "targets",
     "services",
     "routes",
+    "certificates",
+    "snis",
+    "ca-certificates",
     "consumers",
     "plugins",
     "apis",

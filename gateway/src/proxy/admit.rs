@@ -11,12 +11,13 @@ use pingora_http::RequestHeader;
 use plugins::{Answer, Exchange, Facts, Flow, Outcome, Refusal};
 use tokio::time::timeout;
 
-use super::context::{Context, Forward};
-use super::{Proxy, answer, client, forward, head};
+use super::context::{ClientTls, Context, Forward};
+use super::grpc::Dialect;
+use super::{Proxy, answer, client, forward, head, record};
 use crate::config::limits;
-use crate::host;
+use crate::host::{self, Authority};
 use crate::path::{self, CanonicalPath};
-use crate::router::{Match, NoMatch, Wanted};
+use crate::router::{self, Match, NoMatch, Wanted};
 use crate::runtime::{Access, Link, Route, Runtime};
 
 impl Proxy {
@@ -40,14 +41,20 @@ impl Proxy {
             )));
         };
         context.runtime = Some(runtime.clone());
-        let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        context.tls = ClientTls::of(session);
+        let tls = context.tls.is_some();
         let client = Client {
             ip: client::client_ip(peer, &session.req_header().headers, &self.trusted_proxies),
             tls,
         };
+        context.client_ip = Some(client.ip);
         let request = session.req_header_mut();
         if let Err(refusal) = self.find_route(request, context, &runtime, &client) {
             return Some(Answer::Refusal(refusal));
+        }
+        if let Some(route) = &context.route {
+            let choice = record::choice(route);
+            context.trace = Some(self.telemetry.trace(request, trusted, choice));
         }
         forward::clean(request, trusted);
         self.run_plugins(request, context, &runtime).await
@@ -62,6 +69,7 @@ impl Proxy {
     ) -> Result<(), Refusal> {
         head::check(request)?;
         let authority = host::authority(request).map_err(|detail| head::refusal(Reason::HostRejected, detail))?;
+        check_name(context, runtime, authority.as_ref())?;
         let path = path::canonical(request.uri.path()).map_err(|detail| head::refusal(Reason::PathRejected, detail))?;
         let scheme = forward::scheme(request, client.tls, context.forward.from_trusted_proxy);
         let port = authority.as_ref().and_then(|authority| authority.port);
@@ -72,10 +80,17 @@ impl Proxy {
             path: &path,
             method: &request.method,
             headers: &request.headers,
+            query: request.uri.query(),
+            sni: context.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+            source: client.ip,
+            kind: router::kind_of(&request.headers, None),
         };
         let found = find(runtime, &wanted).map_err(|no_match| refuse(&no_match, &request.method, &path))?;
         let route = runtime.routes.get(&found.route).cloned();
         let route = route.ok_or_else(|| head::refusal(Reason::InternalError, "The route is gone."))?;
+        if Dialect::of(&request.headers).is_none() {
+            head::check_length(request, route.body_limit)?;
+        }
         let seen = path.seen(route.merge_slashes);
         context.forward = forwarding(&route, &found, seen, context.forward.from_trusted_proxy);
         // `/ex../a` has no dot segment until the prefix `/ex` is gone.
@@ -136,6 +151,19 @@ impl Proxy {
         }
         None
     }
+}
+
+/// Refuses a host whose clients have to prove more than the name did that the connection was made for.
+fn check_name(context: &Context, runtime: &Runtime, authority: Option<&Authority>) -> Result<(), Refusal> {
+    let (Some(tls), Some(authority)) = (&context.tls, authority) else {
+        return Ok(());
+    };
+    let host = authority.host.as_str();
+    if runtime.tls.misdirects(tls.server_name.as_deref(), tls.verified, host) {
+        let detail = "This connection was made for another name; make one for this host.";
+        return Err(head::refusal(Reason::MisdirectedRequest, detail));
+    }
+    Ok(())
 }
 
 /// Where the request comes from.

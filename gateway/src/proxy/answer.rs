@@ -1,9 +1,13 @@
 //! Answers that the gateway gives itself: refusals and the complete responses of plugins.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VIA};
-use http::{HeaderName, HeaderValue, Method};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, SET_COOKIE,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::reason::Reason;
+use pingora::protocols::http::ServerSession;
 use pingora_http::{RequestHeader, ResponseHeader};
 use plugins::{Answer, Refusal, ResponseExchange};
 
@@ -18,19 +22,24 @@ pub(super) fn compose(answer: Answer, request: &RequestHeader, context: &mut Con
         Answer::Response { status, headers, body } => (status.as_u16(), headers, body),
         Answer::Refusal(refusal) => {
             context.reason = Some(refusal.reason);
-            let form = Form::asked(&request.headers);
+            let form = context
+                .dialect
+                .map_or_else(|| Form::asked(&request.headers), Form::Grpc);
             let body = form.body(&refusal, &context.request_id);
-            let mut headers = refusal.headers;
+            let status = form.status(&refusal);
+            let mut headers = form.headers(&refusal);
+            headers.extend(refusal.headers);
             headers.push((CONTENT_TYPE, HeaderValue::from_static(form.content_type())));
             headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
-            (refusal.reason.status(), headers, body)
+            (status, headers, body)
         }
     };
     let mut response = header(status);
     for (name, value) in headers {
         append(&mut response, name, value);
     }
-    if status != 204 {
+    let grpc = response.headers.contains_key("grpc-status");
+    if status != 204 && !grpc {
         let _ = response.insert_header(CONTENT_LENGTH, body.len());
     }
     finish(&mut response, context);
@@ -53,6 +62,18 @@ pub(super) fn of_refusal(refusal: &Refusal) -> (ResponseHeader, Bytes) {
     );
     let _ = response.insert_header(CONTENT_LENGTH, body.len());
     (response, body)
+}
+
+/// Writes the head of a response. Whether its end went with it, as HTTP/2 can and gRPC asks where there is no body.
+pub(super) async fn write_head(
+    session: &mut ServerSession,
+    header: Box<ResponseHeader>,
+    last: bool,
+) -> pingora::Result<bool> {
+    match session {
+        ServerSession::H2(session) => session.write_response_header(header, last).map(|()| last),
+        session => session.write_response_header(header).await.map(|()| false),
+    }
 }
 
 /// What every response gets on its way to the client, whoever made it.
@@ -106,6 +127,26 @@ pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader, upgraded: bool) {
     if !upgraded {
         response.remove_header("upgrade");
     }
+}
+
+/// Trailers without what would change how the response is read (RFC 9110, section 6.5.1).
+pub(super) fn clean_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    for name in [
+        CONNECTION,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_RANGE,
+        CONTENT_TYPE,
+        HOST,
+        SET_COOKIE,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ] {
+        trailers.remove(name);
+    }
+    trailers
 }
 
 /// A refusal of a method, with those that would do.

@@ -3,15 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use bytes::Bytes;
 use model::service::RetryOn;
 use pingora_http::ResponseHeader;
+use tokio::time::timeout_at;
 
 use super::converse::Conversation;
 use super::relay::{Done, Relay, Trouble};
-use super::{End, failure};
+use super::{End, deadlines, failure};
 use crate::runtime::Service;
 use crate::upstream::client::{Dial, Exchange, Fault, Head, Return, Version};
-use crate::upstream::{Failure, Picked};
+use crate::upstream::{Failure, Picked, preamble};
 
 impl Relay<'_> {
     /// Picks a target, and asks it.
@@ -22,7 +24,11 @@ impl Relay<'_> {
         self.context.tried.push(picked.endpoint.address.clone());
         self.context.keys.push(picked.endpoint.key);
         self.context.upstream_began = Some(now);
+        if self.context.tried.len() == 1 {
+            self.context.exchange.began = now - self.context.began;
+        }
         let result = self.ask(service, &mut picked).await;
+        self.context.exchange.total = self.context.began.elapsed().saturating_sub(self.context.exchange.began);
         if let Err(Trouble::Service(fault)) = &result
             // That a connection had waited too long says nothing about the target.
             && !fault.stale
@@ -33,7 +39,11 @@ impl Relay<'_> {
     }
 
     async fn ask(&mut self, service: &Service, picked: &mut Picked) -> Result<End, Trouble> {
-        let (mut exchange, back) = self.start(service, picked.endpoint.socket).await?;
+        let (until, opening) = (self.times.until, self.start(service, picked.endpoint.socket));
+        let (mut exchange, back) = match until {
+            Some(until) => timeout_at(until, opening).await.map_err(|_| deadlines::over())??,
+            None => opening.await?,
+        };
         match self.exchange(service, &mut exchange, picked).await? {
             Done::Whole => {
                 self.proxy.client.give_back(exchange, back);
@@ -47,33 +57,48 @@ impl Relay<'_> {
                 let (service_side, early) = exchange
                     .into_upgraded()
                     .ok_or_else(|| Fault::bad_answer("the connection cannot be taken over"))?;
-                Ok(End::Upgraded(Conversation::new(
-                    service_side,
-                    early,
-                    service.idle_timeout,
-                )))
+                Ok(End::Upgraded(Conversation::new(service_side, early, self.times.idle)))
             }
         }
     }
 
-    async fn start(&self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
+    async fn start(&mut self, service: &Service, address: SocketAddr) -> Result<(Exchange, Return), Fault> {
         // Only HTTP/1.1 can become another protocol.
         let version = if self.upgrade { Version::Http1 } else { service.version };
         let dial = Dial {
             address,
             tls: service.tls(version)?,
             version,
-            timeout: service.connect_timeout,
-            preamble: None,
+            timeout: self.times.connect,
+            preamble: self.preamble(service),
         };
         // After a connection that was closed while it waited, one that has not waited is surer.
+        let began = Instant::now();
         let lease = self.proxy.client.lease(&dial, self.context.stale).await?;
+        let exchange = &mut self.context.exchange;
+        if lease.reused {
+            exchange.reuses += 1;
+        } else {
+            exchange.connects += 1;
+            exchange.connect += began.elapsed();
+        }
         lease.start(&Head {
             request: self.session.req_header(),
             target: &self.context.target,
             upgrade: self.upgrade,
             body: self.upload.framing,
         })
+    }
+
+    /// Who the client is, for a service that wants to know it before anything else. Its port is known when it connected
+    /// itself.
+    fn preamble(&self, service: &Service) -> Option<Bytes> {
+        let facts = self.context.facts.as_ref()?;
+        let local = self.session.server_addr().and_then(|address| address.as_inet())?;
+        let peer = self.session.client_addr().and_then(|address| address.as_inet())?;
+        let direct = peer.ip().to_canonical() == facts.client_ip;
+        let port = if direct { peer.port() } else { 0 };
+        preamble::header(service.proxy_protocol, SocketAddr::new(facts.client_ip, port), *local)
     }
 
     /// Whether another attempt could do better and can do no harm.
@@ -114,7 +139,10 @@ impl Relay<'_> {
     }
 
     fn wants(&self, service: &Service, condition: Option<RetryOn>) -> bool {
-        let late = self.until.is_some_and(|until| until <= tokio::time::Instant::now());
+        let late = self
+            .times
+            .until
+            .is_some_and(|until| until <= tokio::time::Instant::now());
         !late
             && self.context.tried.len() <= usize::from(service.retry.retries)
             && condition.is_some_and(|condition| service.retry.retry_on.contains(&condition))

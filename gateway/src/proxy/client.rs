@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// The address that a request is from: of the addresses in `X-Forwarded-For` and the peer's, the rightmost one that is
 /// not a trusted proxy. Anything left of it could have been made up.
-pub(super) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(&ip));
     let mut client = peer.to_canonical();
     if !is_trusted(client) {

@@ -1,15 +1,23 @@
 //! What a request carries from its first byte to its log line.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use h2::Reason as Code;
+use http::Version;
 use model::reason::Reason;
+use pingora::protocols::http::ServerSession;
 use plugins::{Facts, Filter};
 
+use super::grpc::Dialect;
 use crate::host::Authority;
+use crate::listener::facts::tls_facts;
 use crate::runtime::{Route, Runtime, Service};
 use crate::telemetry::InFlight;
+use crate::telemetry::traces::Trace;
+use crate::telemetry::{Protocol, Tls, UpstreamExchange};
 use crate::upstream::TargetKey;
 
 /// What a request carries.
@@ -50,8 +58,24 @@ pub(crate) struct Context {
     pub(super) stale: bool,
     /// Whether the client went away.
     pub(super) client_gone: bool,
+    /// The dialect of gRPC that the client speaks, where the request does not say it any more.
+    pub(super) dialect: Option<Dialect>,
+    /// The code by which the service broke its stream.
+    pub(super) broken_by: Option<Code>,
     /// Whether the connection became one of another protocol, such as a WebSocket.
     pub(super) upgraded: bool,
+    /// Bytes of the request's body that were read.
+    pub(super) received: u64,
+    /// What the conversation with the service took.
+    pub(super) exchange: UpstreamExchange,
+    /// The client, behind trusted proxies.
+    pub(super) client_ip: Option<IpAddr>,
+    /// What is known of its TLS; none for plain connections.
+    pub(super) tls: Option<ClientTls>,
+    /// What the client speaks.
+    pub(super) protocol: Protocol,
+    /// The trace it belongs to, once that is decided.
+    pub(super) trace: Option<Trace>,
     /// Counts it as being in flight until it is dropped.
     pub(super) _in_flight: InFlight,
 }
@@ -66,8 +90,46 @@ pub(super) struct Forward {
     pub(super) from_trusted_proxy: bool,
 }
 
+/// What is known of a client's TLS.
+#[derive(Debug, Clone)]
+pub(super) struct ClientTls {
+    version: String,
+    pub(super) server_name: Option<String>,
+    /// Whether the client showed a certificate that was verified.
+    pub(super) verified: bool,
+}
+
+impl ClientTls {
+    /// Of the connection that a request came on; none when that is plain.
+    pub(super) fn of(session: &ServerSession) -> Option<Self> {
+        let facts = tls_facts(session)?;
+        let digest = session.digest()?.ssl_digest.as_ref()?;
+        Some(Self {
+            version: digest.version.to_string(),
+            server_name: facts.server_name.clone(),
+            verified: !facts.client_certificates.is_empty(),
+        })
+    }
+
+    pub(super) fn seen(&self) -> Tls<'_> {
+        Tls {
+            version: &self.version,
+            server_name: self.server_name.as_deref(),
+        }
+    }
+}
+
+fn protocol(session: &ServerSession) -> Protocol {
+    match session.req_header().version {
+        Version::HTTP_10 | Version::HTTP_09 => Protocol::Http10,
+        Version::HTTP_2 => Protocol::Http2,
+        _ if session.is_http2() => Protocol::Http2,
+        _ => Protocol::Http11,
+    }
+}
+
 impl Context {
-    pub(super) fn new(in_flight: InFlight) -> Self {
+    pub(super) fn new(in_flight: InFlight, session: &ServerSession) -> Self {
         Self {
             runtime: None,
             began: Instant::now(),
@@ -87,7 +149,15 @@ impl Context {
             answered: false,
             stale: false,
             client_gone: false,
+            dialect: None,
+            broken_by: None,
             upgraded: false,
+            received: 0,
+            exchange: UpstreamExchange::default(),
+            protocol: protocol(session),
+            client_ip: None,
+            tls: None,
+            trace: None,
             _in_flight: in_flight,
         }
     }
@@ -110,6 +180,11 @@ impl Context {
             }
         }
         None
+    }
+
+    /// Whether a filter sees the response body, and may make one where there is none.
+    pub(super) fn filters_response_body(&self) -> bool {
+        self.ran.iter().any(|filter| filter.reads_response_body())
     }
 
     /// Lets the filters that ran see a piece of the response body, the last one first.

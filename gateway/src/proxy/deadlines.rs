@@ -4,7 +4,35 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::runtime::{Route, Service};
 use crate::upstream::client::{Failure, Fault};
+
+/// How long things may take: as the route says, else as the service does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// Making a connection.
+    pub(super) connect: Duration,
+    /// From the whole request to the head of the response.
+    pub(super) response: Duration,
+    /// Between two movements.
+    pub(super) idle: Duration,
+    /// By when all attempts have to be over.
+    pub(super) until: Option<Instant>,
+}
+
+impl Times {
+    /// `wanted` is what the caller itself says.
+    pub(super) fn of(route: &Route, service: &Service, wanted: Option<Duration>, began: std::time::Instant) -> Self {
+        let route = route.timeouts;
+        let total = wanted.into_iter().chain(route.total.or(service.timeout)).min();
+        Self {
+            connect: route.connect.unwrap_or(service.connect_timeout),
+            response: route.response.unwrap_or(service.response_timeout),
+            idle: route.idle.unwrap_or(service.idle_timeout),
+            until: total.map(|total| Instant::from_std(began) + total),
+        }
+    }
+}
 
 /// The times that hold for one attempt.
 #[derive(Debug)]
@@ -54,7 +82,7 @@ impl Deadlines {
     /// What is over by now.
     pub(super) fn missed(&self, now: Instant) -> Option<Fault> {
         if self.total.is_some_and(|total| total <= now) {
-            return Some(Fault::new(Failure::Timeout, "the time for the whole request is over"));
+            return Some(over());
         }
         match self.answer {
             Some(answer) if answer <= now => Some(Fault::new(Failure::Timeout, "no response in time")),
@@ -62,6 +90,11 @@ impl Deadlines {
             _ => None,
         }
     }
+}
+
+/// The time for everything is over.
+pub(super) fn over() -> Fault {
+    Fault::new(Failure::Timeout, "the time for the whole request is over")
 }
 
 #[cfg(test)]

@@ -38,9 +38,6 @@ pub(super) fn check(request: &RequestHeader) -> Result<(), Refusal> {
         let detail = "The request went through gateways again and again: a service leads back to its gateway.";
         return Err(refusal(Reason::LoopDetected, detail));
     }
-    if declared_length(request).is_some_and(|length| length > limits::BODY) {
-        return Err(body_too_large(limits::BODY));
-    }
     Ok(())
 }
 
@@ -106,14 +103,30 @@ fn names(head: &[u8], name: &str) -> bool {
     })
 }
 
-pub(super) fn declared_length(request: &RequestHeader) -> Option<usize> {
+/// Refuses a body that says itself that it is longer than its route takes.
+pub(super) fn check_length(request: &RequestHeader, limit: Option<u64>) -> Result<(), Refusal> {
+    match (declared_length(request), limit) {
+        (Some(length), Some(limit)) if length > limit => Err(body_too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn declared_length(request: &RequestHeader) -> Option<u64> {
     request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-pub(super) fn body_too_large(limit: usize) -> Refusal {
+pub(super) fn body_too_large(limit: u64) -> Refusal {
     refusal(
         Reason::BodyTooLarge,
         format!("The body may have at most {limit} bytes."),
+    )
+}
+
+/// The refusal of a message of gRPC.
+pub(super) fn message_too_large(limit: usize) -> Refusal {
+    refusal(
+        Reason::BodyTooLarge,
+        format!("A message may have at most {limit} bytes."),
     )
 }
 
@@ -190,10 +203,10 @@ mod tests {
             Some(Reason::HeaderTooLarge)
         );
         assert_eq!(reason(&request(&vec![("x-a", "a"); 101])), Some(Reason::HeaderTooLarge));
-        assert_eq!(
-            reason(&request(&[("content-length", "10485761")])),
-            Some(Reason::BodyTooLarge)
-        );
+        let long = request(&[("content-length", "10485761")]);
+        assert!(check_length(&long, Some(10_485_761)).is_ok() && check_length(&long, None).is_ok());
+        let refused = check_length(&long, Some(10_485_760)).err();
+        assert_eq!(refused.map(|refusal| refusal.reason), Some(Reason::BodyTooLarge));
         let long = format!("/{}", "a".repeat(limits::TARGET));
         let long = RequestHeader::build("GET", long.as_bytes(), None).expect("a request");
         assert_eq!(reason(&long), Some(Reason::TargetTooLong));

@@ -36,7 +36,7 @@ impl Proxy {
             .and_then(|runtime| runtime.services.get(&mirror.service))
             .cloned();
         let (Some(other), Some(body), Ok(place)) = (other, body, self.copies.clone().try_acquire_owned()) else {
-            self.telemetry.mirrors_dropped.inc();
+            self.telemetry.mirror_dropped();
             return;
         };
         let mut request = session.req_header().clone();

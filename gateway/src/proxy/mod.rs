@@ -12,17 +12,21 @@ mod converse;
 mod deadlines;
 mod failure;
 mod forward;
+mod grpc;
+mod grpc_web;
 mod head;
 mod linger;
+mod look;
 mod mirror;
 mod problem;
+mod record;
 mod relay;
+mod reply;
 mod upload;
 mod welcome;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
@@ -35,21 +39,23 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType};
-use pingora_http::RequestHeader;
 use plugins::Answer;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::limits;
+use crate::listener;
 use crate::runtime::Runtime;
-use crate::telemetry::{Outcome, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::upstream::Random;
 use crate::upstream::client::Client;
 use crate::usage::Recorder;
 
+pub use client::client_ip;
 pub(crate) use context::Context;
 use converse::Conversation;
 pub(crate) use mirror::COPIES;
+use record::Seen;
 use relay::Relay;
 
 /// The proxy: what every request needs and none changes.
@@ -92,7 +98,7 @@ impl HttpServerApp for Proxy {
             let last = *shutdown.borrow();
             session.set_keepalive((!last).then_some(limits::KEEP_ALIVE));
         }
-        let mut context = Context::new(self.telemetry.enter());
+        let mut context = Context::new(self.telemetry.enter(), &session);
         match self.serve(&mut session, &mut context).await {
             End::Whole => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
@@ -101,6 +107,9 @@ impl HttpServerApp for Proxy {
             End::Broken => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
                 // Without this a stream of HTTP/2 would end as if it were whole.
+                if let Some(code) = context.broken_by {
+                    session.shutdown_with_reason(code);
+                }
                 session.shutdown().await;
                 None
             }
@@ -120,13 +129,7 @@ impl HttpServerApp for Proxy {
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        let mut options = H2Options::default();
-        options
-            .max_concurrent_streams(limits::STREAMS)
-            .max_header_list_size(limits::HEADER_LIST)
-            .initial_window_size(limits::STREAM_WINDOW)
-            .initial_connection_window_size(limits::CONNECTION_WINDOW);
-        Some(options)
+        Some(listener::h2_options())
     }
 }
 
@@ -187,7 +190,9 @@ impl Proxy {
         }
         let (header, body) = answer::compose(answer, session.req_header(), context);
         let sent = async {
-            session.write_response_header(Box::new(header)).await?;
+            if answer::write_head(session, Box::new(header), body.is_empty()).await? {
+                return Ok(());
+            }
             session.write_response_body(body, true).await
         };
         if sent.await.is_err() {
@@ -196,45 +201,6 @@ impl Proxy {
         }
         linger::drain(session).await;
         End::Whole
-    }
-
-    fn record(&self, request: &RequestHeader, seen: Seen, context: &mut Context) {
-        if context.request_id.is_empty() {
-            return;
-        }
-        // The client has its answer: a panic here must not cost more than this look.
-        let looked = std::panic::catch_unwind(AssertUnwindSafe(|| context.look_back()));
-        drop(looked);
-        let outcome = Outcome {
-            // 499 is what the field calls a client that did not wait for its answer.
-            status: seen.status.unwrap_or(if context.client_gone { 499 } else { 500 }),
-            reason: context.reason,
-            latency: context.began.elapsed(),
-            upstream: Duration::from_micros(context.upstream_us),
-            facts: context.facts.as_ref(),
-            route: context.route.as_deref(),
-            request_id: &context.request_id,
-            target: context.tried.last().map(String::as_str),
-            tries: context.tried.len(),
-            sent: seen.sent,
-        };
-        self.usage.record(self.clock.now(), &outcome);
-        self.telemetry.record(request, &outcome);
-    }
-}
-
-/// What the client was sent.
-struct Seen {
-    status: Option<u16>,
-    sent: usize,
-}
-
-impl Seen {
-    fn of(session: &ServerSession) -> Self {
-        Self {
-            status: session.response_written().map(|response| response.status.as_u16()),
-            sent: session.body_bytes_sent(),
-        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! The body of a refusal, in the form that the client asked for: JSON (RFC 9457), a page, or text.
+//! A refusal in the form that the client asked for: JSON (RFC 9457), a page, text, or the status of a gRPC call.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::ACCEPT;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use plugins::Refusal;
 use serde_json::json;
+
+use super::grpc::{self, Dialect};
 
 /// The forms of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +14,16 @@ pub(super) enum Form {
     Json,
     Html,
     Text,
+    Grpc(Dialect),
 }
 
 impl Form {
-    /// The form that `Accept` prefers (RFC 9110, section 12.5.1); JSON when it prefers none.
+    /// A call of gRPC gets a status of gRPC; else the form that `Accept` prefers (RFC 9110, section 12.5.1), JSON when it
+    /// prefers none.
     pub(super) fn asked(headers: &HeaderMap) -> Self {
+        if let Some(dialect) = Dialect::of(headers) {
+            return Self::Grpc(dialect);
+        }
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).map(range).collect();
         let mut best = (Self::Json, Self::Json.weight(&ranges));
@@ -35,6 +42,7 @@ impl Form {
             Self::Json => (&["application/problem+json", "application/json"], "application/*"),
             Self::Html => (&["text/html", "application/xhtml+xml"], "text/*"),
             Self::Text => (&["text/plain"], "text/*"),
+            Self::Grpc(_) => return 0.0,
         };
         let of = |name: &str| {
             ranges
@@ -52,6 +60,23 @@ impl Form {
             Self::Json => "application/problem+json",
             Self::Html => "text/html; charset=utf-8",
             Self::Text => "text/plain; charset=utf-8",
+            Self::Grpc(dialect) => dialect.content_type(),
+        }
+    }
+
+    /// The HTTP status of a refusal; a call of gRPC has its own, and HTTP did its part.
+    pub(super) const fn status(self, refusal: &Refusal) -> u16 {
+        match self {
+            Self::Grpc(_) => 200,
+            _ => refusal.reason.status(),
+        }
+    }
+
+    /// The headers that belong to the form, but for the content type.
+    pub(super) fn headers(self, refusal: &Refusal) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Grpc(_) => grpc::headers(refusal),
+            _ => Vec::new(),
         }
     }
 
@@ -61,6 +86,7 @@ impl Form {
             Self::Json => json_body(refusal, request_id),
             Self::Html => html_body(refusal, request_id),
             Self::Text => text_body(refusal, request_id),
+            Self::Grpc(_) => String::new(),
         }
         .into()
     }

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, StatusCode, Version as HttpVersion};
 use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
@@ -15,12 +13,15 @@ use plugins::{Answer, Refusal};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::context::Context;
-use super::deadlines::Deadlines;
+use super::deadlines::{Deadlines, Times};
+use super::grpc::{self, Dialect, Messages};
+use super::grpc_web::Translation;
+use super::look::{Gone, Look};
+use super::reply::Reply;
 use super::upload::Upload;
-use super::{End, Proxy, answer, failure, forward, head};
-use crate::config::limits;
+use super::{End, Proxy, failure, forward, head};
 use crate::runtime::Service;
-use crate::upstream::client::{Event, Exchange, Fault, Framing};
+use crate::upstream::client::{Event, Exchange, Fault, Framing, Version};
 use crate::upstream::{Choice, Picked};
 
 /// A request on its way.
@@ -30,10 +31,15 @@ pub(super) struct Relay<'a> {
     pub(super) context: &'a mut Context,
     pub(super) upload: Upload,
     pub(super) upgrade: bool,
-    /// By when all attempts have to be over.
-    pub(super) until: Option<Instant>,
+    /// How long things may take.
+    pub(super) times: Times,
     /// The id of the caller's consumer.
     consumer: Option<String>,
+    /// Between what the client speaks and what the service does.
+    pub(super) translation: Option<Translation>,
+    pub(super) reply: Reply,
+    /// Counts the messages of a call, which has no other limit.
+    messages: Option<Messages>,
 }
 
 /// Why there is no whole response.
@@ -63,14 +69,18 @@ pub(super) enum Done {
 impl<'a> Relay<'a> {
     pub(super) fn new(proxy: &'a Proxy, session: &'a mut ServerSession, context: &'a mut Context) -> Self {
         let upgrade = forward::wants_websocket(session);
+        let limit = context.route.as_ref().and_then(|route| route.body_limit);
         Self {
-            upload: Upload::new(session, limits::BODY),
+            upload: Upload::new(session, limit),
             proxy,
             session,
             context,
             upgrade,
-            until: None,
+            times: Times::default(),
             consumer: None,
+            translation: None,
+            reply: Reply::default(),
+            messages: None,
         }
     }
 
@@ -79,11 +89,8 @@ impl<'a> Relay<'a> {
         let Some(service) = self.prepare() else {
             return self.fail(Trouble::Service(failure::no_target())).await;
         };
-        self.until = service
-            .timeout
-            .map(|timeout| Instant::from_std(self.context.began) + timeout);
         // Only the very first request of a service may have to wait for its names.
-        service.pool.ready(service.connect_timeout).await;
+        service.pool.ready(self.times.connect).await;
         loop {
             match self.attempt(&service).await {
                 Ok(end) => {
@@ -105,7 +112,8 @@ impl<'a> Relay<'a> {
                 let chosen = self
                     .choice()
                     .and_then(|choice| split.choose(&choice, &self.proxy.random))?;
-                runtime.services.get(&chosen)?.clone()
+                // One that is off is stood in for by the route's own.
+                runtime.services.get(&chosen).unwrap_or(&route.service).clone()
             }
             None => route.service.clone(),
         };
@@ -116,6 +124,15 @@ impl<'a> Relay<'a> {
         let request = self.session.req_header_mut();
         let forward = &self.context.forward;
         self.context.target = forward::prepare(request, facts, (&route, &service), forward, peer);
+        if let Some(trace) = &self.context.trace {
+            trace.forward(request);
+        }
+        let dialect = Dialect::of(&request.headers);
+        let wanted = dialect.and_then(|_| grpc::timeout(&request.headers));
+        self.times = Times::of(&route, &service, wanted, self.context.began);
+        if let Some(dialect) = dialect {
+            self.prepare_call(dialect, service.version);
+        }
         self.context.service = Some(service.clone());
         Some(service)
     }
@@ -139,6 +156,24 @@ impl<'a> Relay<'a> {
         })
     }
 
+    /// Makes a call of any dialect one that the service understands.
+    fn prepare_call(&mut self, dialect: Dialect, version: Version) {
+        self.context.dialect = Some(dialect);
+        self.translation = Translation::of(dialect).filter(|_| version != Version::Http1);
+        if let Some(translation) = &self.translation {
+            grpc::translate(self.session.req_header_mut());
+            if !translation.keeps_length() {
+                self.upload.forget_length();
+            }
+        }
+        if self.translation.is_some() || dialect == Dialect::Grpc {
+            self.messages =
+                Some(Messages::up_to(self.upload.lift_limit().map_or(usize::MAX, |limit| {
+                    usize::try_from(limit).unwrap_or(usize::MAX)
+                })));
+        }
+    }
+
     /// Moves bytes both ways until the response is whole.
     pub(super) async fn exchange(
         &mut self,
@@ -147,30 +182,23 @@ impl<'a> Relay<'a> {
         picked: &mut Picked,
     ) -> Result<Done, Trouble> {
         let now = Instant::now();
-        let mut deadlines = Deadlines::new(service.idle_timeout, self.until, now);
+        let mut deadlines = Deadlines::new(self.times.idle, self.times.until, now);
         let mut timer = std::pin::pin!(sleep_until(deadlines.next()));
         let mut asked = false;
         loop {
             if self.upload.feed(exchange) && !asked {
                 asked = true;
                 if !self.context.answered {
-                    deadlines.asked(service.response_timeout, Instant::now());
+                    deadlines.asked(self.times.response, Instant::now());
                     timer.as_mut().reset(deadlines.next());
                 }
             }
-            let look = if !self.upload.whole && !exchange.is_full() {
-                Look::Body
-            } else if self.upload.whole && !self.context.answered && !self.upgrade {
-                Look::Presence
-            } else {
-                Look::Nothing
-            };
+            let look = self.look(exchange);
             let event = tokio::select! {
-                biased;
                 event = poll_fn(|cx| exchange.poll(cx)) => event?,
-                piece = look.at(self.session) => {
-                    let piece = piece.map_err(|_| self.gone())?;
-                    self.upload.take(piece, self.context, exchange).map_err(Trouble::Refused)?;
+                seen = look.at(self.session) => {
+                    let piece = seen.map_err(|gone| self.left(gone, exchange))?;
+                    self.forward(piece, exchange).map_err(Trouble::Refused)?;
                     deadlines.moved(Instant::now());
                     continue;
                 }
@@ -207,22 +235,6 @@ impl<'a> Relay<'a> {
         }
     }
 
-    async fn interim(&mut self, header: Box<ResponseHeader>) -> Result<(), Trouble> {
-        let request = self.session.req_header();
-        let wanted = match header.status.as_u16() {
-            100 => request.headers.contains_key(EXPECT),
-            103 => true,
-            _ => false,
-        };
-        if wanted && request.version == HttpVersion::HTTP_11 {
-            self.session
-                .write_response_header(header)
-                .await
-                .map_err(|_| self.gone())?;
-        }
-        Ok(())
-    }
-
     /// The target has answered, which says something about it.
     fn answered(&mut self, picked: &mut Picked, header: &ResponseHeader) {
         let now = std::time::Instant::now();
@@ -235,77 +247,37 @@ impl<'a> Relay<'a> {
         self.context.cookie = picked.set_cookie();
     }
 
-    /// Sends the head of the response on.
-    async fn begin(&mut self, header: Box<ResponseHeader>, framing: Framing) -> Result<(), Trouble> {
-        self.context.answered = true;
-        let header = self.finish_head(header, framing);
-        self.session
-            .write_response_header(header)
-            .await
-            .map_err(|_| self.gone())
-    }
-
-    /// The head as the client sees it.
-    fn finish_head(&mut self, mut header: Box<ResponseHeader>, framing: Framing) -> Box<ResponseHeader> {
-        let upgraded = header.status == StatusCode::SWITCHING_PROTOCOLS;
-        self.context.upgraded = upgraded;
-        answer::remove_hop_by_hop(&mut header, upgraded);
-        answer::finish(&mut header, self.context);
-        if !upgraded {
-            self.say_where_it_ends(&mut header, framing);
-        }
-        header
-    }
-
-    fn say_where_it_ends(&self, header: &mut ResponseHeader, framing: Framing) {
-        let request = self.session.req_header();
-        let bodiless = request.method == Method::HEAD
-            || header.status == StatusCode::NO_CONTENT
-            || header.status == StatusCode::NOT_MODIFIED;
-        match framing {
-            Framing::Open if !bodiless => {
-                header.remove_header(&CONTENT_LENGTH);
-                if request.version == HttpVersion::HTTP_11 {
-                    let _ = header.insert_header(TRANSFER_ENCODING, "chunked");
-                }
-            }
-            Framing::Empty if !bodiless => drop(header.insert_header(CONTENT_LENGTH, "0")),
-            _ => {}
+    /// What to expect of the client now. Its leaving shows on a stream of its own at any time, and on a connection only
+    /// when no body is in the way.
+    fn look(&self, exchange: &mut Exchange) -> Look {
+        let whole = self.upload.whole;
+        if !whole && !exchange.is_full() {
+            Look::Body
+        } else if self.session.is_http2() || (whole && !self.upgrade) {
+            Look::Presence
+        } else {
+            Look::Nothing
         }
     }
 
-    async fn pass(&mut self, piece: Bytes) -> Result<(), Trouble> {
-        let mut piece = Some(piece);
-        self.context.filter_response_body(&mut piece, false);
-        match piece {
-            Some(piece) => {
-                let written = self.session.write_response_body(piece, false).await;
-                written.map_err(|_| self.gone())
-            }
-            None => Ok(()),
-        }
-    }
-
-    async fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), Trouble> {
-        let mut rest = None;
-        self.context.filter_response_body(&mut rest, true);
-        let rest = rest.unwrap_or_default();
-        let written = match trailers.filter(|_| self.session.is_http2()) {
-            Some(trailers) => {
-                let written = self.session.write_response_body(rest, false).await;
-                match written {
-                    Ok(()) => self.session.write_response_trailers(trailers).await,
-                    failed => failed,
-                }
-            }
-            None => self.session.write_response_body(rest, true).await,
+    /// Hands a piece of the body on; none is its end.
+    fn forward(&mut self, piece: Option<Bytes>, exchange: &mut Exchange) -> Result<(), Refusal> {
+        let piece = match &mut self.translation {
+            Some(translation) => translation.request(piece)?,
+            None => piece,
         };
-        written.map_err(|_| self.gone())?;
-        if !self.upload.whole {
-            // The service did not want the rest; the client may still be sending it.
-            super::linger::drain(self.session).await;
+        if let (Some(messages), Some(piece)) = (&mut self.messages, &piece) {
+            messages.check(piece)?;
         }
-        Ok(())
+        self.upload.take(piece, self.context, exchange)
+    }
+
+    /// The client left, which the service gets to know in the same words.
+    fn left(&mut self, gone: Gone, exchange: &mut Exchange) -> Trouble {
+        if let Some(code) = gone.0 {
+            exchange.give_up_with(code);
+        }
+        self.gone()
     }
 
     pub(super) fn gone(&mut self) -> Trouble {
@@ -322,10 +294,11 @@ impl<'a> Relay<'a> {
             Trouble::Service(fault) => {
                 let service = self
                     .context
-                    .route
+                    .service
                     .as_ref()
-                    .map_or("", |route| route.service.name.as_str());
+                    .map_or("", |service| service.name.as_str());
                 let reason = failure::reason(&fault);
+                self.context.broken_by = fault.code;
                 tracing::warn!(
                     service,
                     request_id = self.context.request_id,
@@ -344,27 +317,6 @@ impl<'a> Relay<'a> {
         self.proxy
             .send(self.session, self.context, Answer::Refusal(refusal))
             .await
-    }
-}
-
-/// What the client may do meanwhile.
-#[derive(Clone, Copy)]
-enum Look {
-    /// Send more of the body.
-    Body,
-    /// Go away.
-    Presence,
-    /// Nothing that is of interest now.
-    Nothing,
-}
-
-impl Look {
-    async fn at(self, session: &mut ServerSession) -> pingora::Result<Option<Bytes>> {
-        match self {
-            Self::Body => session.read_request_body().await,
-            Self::Presence => session.read_body_or_idle(true).await,
-            Self::Nothing => std::future::pending().await,
-        }
     }
 }
 

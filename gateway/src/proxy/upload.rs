@@ -26,12 +26,12 @@ pub(super) struct Upload {
     /// Whether the client has sent all.
     pub(super) whole: bool,
     finished: bool,
-    read: usize,
-    limit: usize,
+    read: u64,
+    limit: Option<u64>,
 }
 
 impl Upload {
-    pub(super) fn new(session: &mut ServerSession, limit: usize) -> Self {
+    pub(super) fn new(session: &mut ServerSession, limit: Option<u64>) -> Self {
         let framing = framing(session);
         Self {
             framing,
@@ -44,6 +44,18 @@ impl Upload {
             read: 0,
             limit,
         }
+    }
+
+    /// Its length changes on the way.
+    pub(super) fn forget_length(&mut self) {
+        if self.framing != Framing::Empty {
+            self.framing = Framing::Open;
+        }
+    }
+
+    /// Takes any number of bytes from now on; how many it would have taken.
+    pub(super) const fn lift_limit(&mut self) -> Option<u64> {
+        self.limit.take()
     }
 
     /// Whether another attempt could send all of it.
@@ -88,9 +100,10 @@ impl Upload {
         exchange: &mut Exchange,
     ) -> Result<(), Refusal> {
         self.whole = piece.is_none();
-        self.read += piece.as_ref().map_or(0, Bytes::len);
-        if self.read > self.limit {
-            return Err(head::body_too_large(self.limit));
+        self.read += piece.as_ref().map_or(0, Bytes::len) as u64;
+        context.received = self.read;
+        if let Some(limit) = self.limit.filter(|limit| self.read > *limit) {
+            return Err(head::body_too_large(limit));
         }
         let mut piece = piece;
         match context.filter_request_body(&mut piece, self.whole) {
@@ -128,5 +141,5 @@ fn framing(session: &mut ServerSession) -> Framing {
     if session.is_upgrade_req() || session.is_body_empty() {
         return Framing::Empty;
     }
-    head::declared_length(session.req_header()).map_or(Framing::Open, |length| Framing::Length(length as u64))
+    head::declared_length(session.req_header()).map_or(Framing::Open, Framing::Length)
 }

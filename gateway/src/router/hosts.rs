@@ -43,12 +43,3 @@ impl HostIndex {
         }
     }
 }
-
-/// The rank of a host pattern: exact over wildcard, longer wildcards first, and a named port over none.
-pub(super) fn host_length(pattern: &HostPattern) -> (u8, usize) {
-    let port = usize::from(pattern.port.is_some());
-    match &pattern.host {
-        HostMatch::Exact(_) => (2, port),
-        HostMatch::Suffix(part) | HostMatch::Prefix(part) => (1, part.len() * 2 + port),
-    }
-}

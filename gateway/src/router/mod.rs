@@ -4,23 +4,36 @@
 //! candidate whose other conditions hold wins.
 
 mod candidate;
+mod conditions;
 mod hosts;
+#[cfg(test)]
+mod naive;
 mod paths;
 mod prefixes;
+mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, UPGRADE};
 use http::{HeaderMap, Method};
 use model::id::RouteId;
-use model::route::{EncodedSlashes, HostName, RouteSpec};
+use model::route::{EncodedSlashes, HostName, Layer, Rank, RequestKind, RouteSpec};
 use model::service::Scheme;
+use smallvec::SmallVec;
 
 use crate::path::CanonicalPath;
-use candidate::{Candidate, Conditions};
+use candidate::{Candidate, PathMatch};
+use conditions::Conditions;
 use hosts::HostIndex;
-use hosts::host_length;
+use streams::StreamIndex;
+pub use streams::WantedStream;
+
+/// Candidates that an index yields; few requests have more than fit without an allocation.
+type Found = SmallVec<[u32; 16]>;
 
 /// What a request is matched by.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +50,14 @@ pub struct Wanted<'a> {
     pub method: &'a Method,
     /// The headers.
     pub headers: &'a HeaderMap,
+    /// The query, without its question mark.
+    pub query: Option<&'a str>,
+    /// The server name of the TLS handshake.
+    pub sni: Option<&'a str>,
+    /// The client's address.
+    pub source: IpAddr,
+    /// What the request is beyond being one; see [`kind_of`].
+    pub kind: RequestKind,
 }
 
 /// The route of a request.
@@ -66,6 +87,32 @@ pub enum NoMatch {
 pub struct Router {
     candidates: Vec<Candidate>,
     hosts: HostIndex,
+    streams: StreamIndex,
+}
+
+/// Whether a request calls gRPC (its `content-type` begins with `application/grpc`, which gRPC-Web's does too), opens
+/// a WebSocket (RFC 6455, section 4.1, or over HTTP/2 as RFC 8441, where `protocol` is the `:protocol` of an extended
+/// CONNECT), or does neither.
+pub fn kind_of(headers: &HeaderMap, protocol: Option<&str>) -> RequestKind {
+    const GRPC: &[u8] = b"application/grpc";
+    let content_type = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let is_grpc = content_type
+        .and_then(|value| value.get(..GRPC.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(GRPC));
+    if is_grpc {
+        return RequestKind::Grpc;
+    }
+    let upgrades = has_token(headers, &CONNECTION, "upgrade") && has_token(headers, &UPGRADE, "websocket");
+    if upgrades || protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+        return RequestKind::WebSocket;
+    }
+    RequestKind::Plain
+}
+
+/// Whether a header with a list between commas has this word.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
 
 impl Router {
@@ -73,73 +120,109 @@ impl Router {
     pub fn build<'a>(routes: impl IntoIterator<Item = (RouteId, &'a RouteSpec)>) -> (Self, Vec<(RouteId, String)>) {
         let (mut router, mut problems) = (Self::default(), Vec::new());
         for (id, spec) in routes.into_iter().filter(|(_, spec)| spec.enabled) {
-            match Conditions::compile(id, spec) {
-                Ok(conditions) => router.add(&Arc::new(conditions), spec),
-                Err(problem) => problems.push((id, problem)),
+            if let Err(problem) = router.add(id, spec) {
+                problems.push((id, problem));
             }
         }
         (router, problems)
     }
 
-    fn add(&mut self, conditions: &Arc<Conditions>, spec: &RouteSpec) {
-        let hosts: Vec<_> = if spec.hosts.is_empty() {
-            vec![None]
-        } else {
-            spec.hosts.iter().map(Some).collect()
-        };
-        let paths: Vec<_> = if spec.paths.is_empty() {
-            vec![None]
-        } else {
-            spec.paths.iter().map(Some).collect()
-        };
-        for host in hosts {
-            for path in &paths {
-                let index = self.candidates.len();
+    fn add(&mut self, id: RouteId, spec: &RouteSpec) -> Result<(), String> {
+        if spec.layer() != Layer::Http {
+            self.streams.add(id, spec);
+            return Ok(());
+        }
+        let conditions = Arc::new(Conditions::compile(id, spec)?);
+        let mut paths = Vec::with_capacity(spec.paths.len().max(1));
+        for path in options(&spec.paths) {
+            paths.push((path, Arc::new(PathMatch::compile(path)?)));
+        }
+        for host in options(&spec.hosts) {
+            for (path, matching) in &paths {
+                let index = u32::try_from(self.candidates.len()).map_err(|_| "is one too many")?;
+                let rank = Rank::of(spec, host, *path);
                 self.candidates
-                    .push(Candidate::new(conditions.clone(), spec, host, *path));
+                    .push(Candidate::new(conditions.clone(), rank, host, matching.clone()));
                 self.hosts.table(host).insert(*path, index);
             }
         }
+        Ok(())
     }
 
     /// The best route for a request.
     pub fn find(&self, wanted: &Wanted<'_>) -> Result<Match, NoMatch> {
-        let mut found = Vec::new();
+        let mut best: Option<(&Candidate, _)> = None;
+        let mut refusing: SmallVec<[&Candidate; 4]> = SmallVec::new();
+        for index in self.collect(wanted) {
+            let candidate = &self.candidates[index as usize];
+            if best.as_ref().is_some_and(|(best, _)| best.rank > candidate.rank) {
+                continue;
+            }
+            let Some(narrowness) = candidate.matched(wanted) else {
+                continue;
+            };
+            if !candidate.conditions.matches_method(wanted.method) {
+                refusing.push(candidate);
+                continue;
+            }
+            let key = (candidate.rank, narrowness, Reverse(candidate.conditions.route));
+            if best.as_ref().is_none_or(|(_, known)| key > *known) {
+                best = Some((candidate, key));
+            }
+        }
+        match best {
+            Some((best, _))
+                if wanted.path.encoded_slash && best.conditions.encoded_slashes == EncodedSlashes::Reject =>
+            {
+                Err(NoMatch::EncodedSlash)
+            }
+            Some((best, _)) => Ok(best.to_match(wanted.path)),
+            None if refusing.is_empty() => Err(NoMatch::NotFound),
+            None => Err(NoMatch::Method(allowed(&refusing))),
+        }
+    }
+
+    /// The best route for a connection that is not opened, of protocol `tls` or `tcp`.
+    pub fn find_stream(&self, wanted: &WantedStream<'_>) -> Option<RouteId> {
+        self.streams.find(wanted)
+    }
+
+    /// The gateway's ports that routes of connections name, in order.
+    pub fn stream_ports(&self) -> impl Iterator<Item = u16> {
+        self.streams.ports()
+    }
+
+    /// Whether a connection to this port is to be looked into for a server name before its route is sought. Where not,
+    /// nothing may be waited for: in many protocols the server speaks first.
+    pub fn reads_server_names(&self, port: u16) -> bool {
+        self.streams.reads_names(port)
+    }
+
+    fn collect(&self, wanted: &Wanted<'_>) -> Found {
+        let mut found = Found::new();
         self.hosts.each_table(wanted.host, |table| {
             table.collect(wanted.path.seen(true), &mut found);
             if wanted.path.merged.is_some() {
                 table.collect(wanted.path.seen(false), &mut found);
             }
         });
-        let mut best: Option<&Candidate> = None;
-        let mut methods: Vec<String> = Vec::new();
-        for candidate in found.into_iter().map(|index| &self.candidates[index]) {
-            if best.is_some_and(|best| best.rank >= candidate.rank) || !candidate.matches_all_but_method(wanted) {
-                continue;
-            }
-            if candidate.matches_method(wanted.method) {
-                best = Some(candidate);
-            } else {
-                methods.extend(
-                    candidate
-                        .methods()
-                        .iter()
-                        .filter(|method| !methods.contains(method))
-                        .cloned()
-                        .collect::<Vec<_>>(),
-                );
-            }
-        }
-        match best {
-            Some(best) if wanted.path.encoded_slash && best.encoded_slashes() == EncodedSlashes::Reject => {
-                Err(NoMatch::EncodedSlash)
-            }
-            Some(best) => Ok(best.to_match(wanted.path)),
-            None if methods.is_empty() => Err(NoMatch::NotFound),
-            None => {
-                methods.sort_unstable();
-                Err(NoMatch::Method(methods))
-            }
-        }
+        found
     }
+}
+
+/// Each entry, or once nothing when there is none.
+fn options<T>(list: &[T]) -> impl Iterator<Item = Option<&T>> {
+    let none = list.is_empty().then_some(None);
+    list.iter().map(Some).chain(none)
+}
+
+/// The methods of these routes, each once and in order.
+fn allowed(candidates: &[&Candidate]) -> Vec<String> {
+    let mut methods: Vec<String> = candidates
+        .iter()
+        .flat_map(|candidate| candidate.conditions.methods.iter().cloned())
+        .collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods
 }

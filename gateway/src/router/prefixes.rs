@@ -1,30 +1,34 @@
 //! A radix tree that yields everything stored under a prefix of a text.
 
+use super::Found;
+
 /// A node: what is stored under the text up to here, and where it goes on.
 #[derive(Debug, Default)]
 pub(super) struct PrefixTree {
-    values: Vec<usize>,
-    /// By first byte, in order; no two labels begin with the same byte.
+    values: Vec<u32>,
+    /// The first byte of each branch, in order, beside each other so that a look at them touches one line of memory.
+    firsts: Vec<u8>,
     branches: Vec<(Box<[u8]>, PrefixTree)>,
 }
 
 impl PrefixTree {
     /// Stores a value under a text.
-    pub(super) fn insert(&mut self, text: &str, value: usize) {
+    pub(super) fn insert(&mut self, text: &str, value: u32) {
         self.insert_bytes(text.as_bytes(), value);
     }
 
-    fn insert_bytes(&mut self, text: &[u8], value: usize) {
+    fn insert_bytes(&mut self, text: &[u8], value: u32) {
         let Some(first) = text.first() else {
             self.values.push(value);
             return;
         };
-        match self.branches.binary_search_by_key(first, |(label, _)| label[0]) {
+        match self.firsts.binary_search(first) {
             Err(at) => {
                 let leaf = Self {
                     values: vec![value],
-                    branches: Vec::new(),
+                    ..Self::default()
                 };
+                self.firsts.insert(at, *first);
                 self.branches.insert(at, (text.into(), leaf));
             }
             Ok(at) => {
@@ -34,6 +38,7 @@ impl PrefixTree {
                     let tail: Box<[u8]> = label[shared..].into();
                     let below = std::mem::take(node);
                     *label = label[..shared].into();
+                    node.firsts.push(tail[0]);
                     node.branches.push((tail, below));
                 }
                 node.insert_bytes(&text[shared..], value);
@@ -42,12 +47,12 @@ impl PrefixTree {
     }
 
     /// Adds everything that is stored under a prefix of `text` to `found`.
-    pub(super) fn collect(&self, text: &str, found: &mut Vec<usize>) {
+    pub(super) fn collect(&self, text: &str, found: &mut Found) {
         let (mut node, mut left) = (self, text.as_bytes());
         loop {
-            found.extend(&node.values);
+            found.extend_from_slice(&node.values);
             let Some(first) = left.first() else { return };
-            let Ok(at) = node.branches.binary_search_by_key(first, |(label, _)| label[0]) else {
+            let Ok(at) = node.firsts.binary_search(first) else {
                 return;
             };
             let (label, below) = &node.branches[at];
@@ -71,14 +76,15 @@ mod tests {
             text in "[ab/]{0,8}",
         ) {
             let mut tree = PrefixTree::default();
-            for (index, prefix) in stored.iter().enumerate() {
+            for (index, prefix) in (0..).zip(&stored) {
                 tree.insert(prefix, index);
             }
-            let mut found = Vec::new();
+            let mut found = Found::new();
             tree.collect(&text, &mut found);
             found.sort_unstable();
-            let expected: Vec<usize> = (0..stored.len()).filter(|index| text.starts_with(&stored[*index])).collect();
-            prop_assert_eq!(found, expected);
+            let expected: Vec<u32> =
+                (0..).zip(&stored).filter(|(_, prefix)| text.starts_with(*prefix)).map(|(index, _)| index).collect();
+            prop_assert_eq!(found.to_vec(), expected);
         }
     }
 }

@@ -1,25 +1,26 @@
-#![expect(clippy::cast_possible_wrap, reason = "the numbers of a test are small")]
+use std::net::Ipv4Addr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use model::Draft as _;
 use model::Noun as _;
 use model::id::RouteId;
-use model::route::{HostName, PathPattern, RouteDraft, RouteSpec};
+use model::route::{HostName, RequestKind, RouteDraft, RouteSpec};
 use model::service::Scheme;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Match, NoMatch, Router, Wanted};
-use crate::path::canonical;
+use super::{Match, NoMatch, Router, Wanted, WantedStream, kind_of};
+use crate::path::{CanonicalPath, canonical};
 
-fn spec(mut body: Value) -> RouteSpec {
+pub(super) fn spec(mut body: Value) -> RouteSpec {
     body["name"] = json!("r");
     body["service"] = json!(Uuid::nil());
     let submission = RouteDraft::read(&body);
     assert!(submission.errors.is_empty(), "{}", submission.errors);
     let mut errors = model::Errors::new();
-    RouteSpec::validate(&submission.draft, &mut errors).unwrap_or_else(|| panic!("{body}: {errors}"))
+    let spec = RouteSpec::validate(&submission.draft, &mut errors);
+    spec.filter(|_| errors.is_empty())
+        .unwrap_or_else(|| panic!("{body}: {errors}"))
 }
 
 /// Routes with ids 0, 1, 2 and so on, the oldest first.
@@ -37,26 +38,56 @@ impl Table {
         )
     }
 
+    fn router(&self) -> (Router, Vec<(RouteId, String)>) {
+        Router::build(self.0.iter().map(|(id, spec)| (*id, spec)))
+    }
+
     fn find_with(&self, method: &str, host: &str, path: &str, headers: &HeaderMap) -> Result<Match, NoMatch> {
-        let (router, problems) = Router::build(self.0.iter().map(|(id, spec)| (*id, spec)));
+        let (router, problems) = self.router();
         assert!(problems.is_empty());
         let (path, host) = (canonical(path).expect("a path"), HostName::parse(host).expect("a host"));
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let wanted = Wanted {
-            host: Some(&host),
-            port: Some(80),
-            scheme: Scheme::Http,
-            path: &path,
-            method: &method,
-            headers,
-        };
-        router.find(&wanted)
+        router.find(&wanted(&host, &path, &method, headers))
+    }
+
+    /// A plain GET of `/` that is changed before it is asked for.
+    fn find_as(&self, change: impl FnOnce(&mut Wanted<'_>)) -> Option<usize> {
+        let (router, _) = self.router();
+        let (path, host) = (
+            canonical("/").expect("a path"),
+            HostName::parse("a.test").expect("a host"),
+        );
+        let headers = HeaderMap::new();
+        let mut wanted = wanted(&host, &path, &Method::GET, &headers);
+        change(&mut wanted);
+        let found = router.find(&wanted).ok();
+        found.map(|found| found.route.0.as_u128() as usize)
     }
 
     fn find(&self, method: &str, host: &str, path: &str) -> Option<usize> {
         self.find_with(method, host, path, &HeaderMap::new())
             .ok()
             .map(|found| found.route.0.as_u128() as usize)
+    }
+}
+
+fn wanted<'a>(
+    host: &'a HostName,
+    path: &'a CanonicalPath<'a>,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+) -> Wanted<'a> {
+    Wanted {
+        host: Some(host),
+        port: Some(80),
+        scheme: Scheme::Http,
+        path,
+        method,
+        headers,
+        query: None,
+        sni: None,
+        source: Ipv4Addr::LOCALHOST.into(),
+        kind: RequestKind::Plain,
     }
 }
 
@@ -233,115 +264,157 @@ fn a_disabled_route_matches_nothing() {
     assert_eq!(table.find("GET", "x", "/a"), None);
 }
 
-/// What the manual says, word by word, over all routes.
-fn naive(routes: &[(RouteId, RouteSpec)], method: &str, host: &HostName, path: &str) -> Option<RouteId> {
-    let mut best: Option<(Vec<i64>, RouteId)> = None;
-    for (id, spec) in routes {
-        if !spec.methods.is_empty() && !spec.methods.iter().any(|known| known == method) {
-            continue;
-        }
-        let hosts: Vec<Vec<i64>> = if spec.hosts.is_empty() {
-            vec![vec![0, 0]]
-        } else {
-            let matching = spec.hosts.iter().filter(|pattern| pattern.matches(host, Some(80)));
-            let text = |pattern: &model::route::HostPattern| pattern.to_string();
-            matching
-                .map(|pattern| {
-                    vec![if text(pattern).contains('*') { 1 } else { 2 }, {
-                        let text = text(pattern);
-                        if text.contains('*') { text.len() as i64 } else { 0 }
-                    }]
-                })
-                .collect()
-        };
-        let paths: Vec<Vec<i64>> = if spec.paths.is_empty() {
-            vec![vec![0, 0]]
-        } else {
-            spec.paths
-                .iter()
-                .filter_map(|pattern| path_rank(pattern, path))
-                .collect()
-        };
-        let kinds =
-            i64::from(!spec.hosts.is_empty()) + i64::from(!spec.paths.is_empty()) + i64::from(!spec.methods.is_empty());
-        for host in &hosts {
-            for path in &paths {
-                let rank = [vec![i64::from(spec.priority), kinds], host.clone(), path.clone()].concat();
-                if best.as_ref().is_none_or(|(known, _)| rank > *known) {
-                    best = Some((rank, *id));
-                }
-            }
-        }
-    }
-    best.map(|(_, id)| id)
-}
-
-fn path_rank(pattern: &PathPattern, path: &str) -> Option<Vec<i64>> {
-    match pattern {
-        PathPattern::Exact(exact) => (path == exact).then(|| vec![4, 0]),
-        PathPattern::Prefix(prefix) => path.starts_with(prefix).then(|| vec![1, prefix.len() as i64]),
-        PathPattern::Regex(regex) => PathPattern::compile(regex)
-            .expect("valid")
-            .is_match(path)
-            .then(|| vec![2, 0]),
-        PathPattern::Parameters(_) => {
-            let text = pattern.to_string();
-            let expression = regex::Regex::new(r"\\\{[a-z]+\\\}")
-                .expect("valid")
-                .replace_all(&regex::escape(&text), "[^/]+")
-                .into_owned();
-            let matches = regex::Regex::new(&format!("^{expression}$"))
-                .expect("valid")
-                .is_match(path);
-            matches.then(|| {
-                vec![
-                    3,
-                    text.split('/').skip(1).filter(|part| !part.starts_with('{')).count() as i64,
-                ]
-            })
-        }
+#[test]
+fn a_query_is_decoded_once_and_compared_with_case() {
+    let table = Table::new(&[
+        json!({"paths": ["/"]}),
+        json!({"paths": ["/"], "queries": {"version": ["2", "~^3\\."]}}),
+        json!({"paths": ["/"], "queries": {"debug": ["*"], "version": ["2"]}}),
+        json!({"paths": ["/"], "queries": {"a b": ["c&d"]}}),
+    ]);
+    let find = |query| table.find_as(|wanted| wanted.query = Some(query));
+    for (query, expected) in [
+        ("", 0),
+        ("version=2", 1),
+        ("version=1&version=2", 1),
+        ("version=3.1", 1),
+        ("Version=2", 0),
+        ("version=%32", 1),
+        ("version=%2532", 0),
+        ("debug&version=2", 2),
+        ("a+b=c%26d", 3),
+        ("a%20b=C%26d", 0),
+    ] {
+        assert_eq!(find(query), Some(expected), "{query}");
     }
 }
 
-fn any_route() -> impl Strategy<Value = Value> {
-    let path = prop_oneof![
-        "/[ab]{0,2}(/[ab]{1,2})?",
-        "=/[ab]{1,2}(/[ab]{1,2})?",
-        "(/[ab]|/\\{x\\})(/\\{y\\})",
-        Just("~^/a+/".to_owned()),
-        Just("~^/[ab]$".to_owned()),
-    ];
-    let host = prop_oneof![
-        Just("a.test"),
-        Just("b.a.test"),
-        Just("*.test"),
-        Just("*.a.test"),
-        Just("a.*")
-    ];
-    let method = prop_oneof![Just("GET"), Just("POST")];
-    (
-        prop::collection::btree_set(host, 0..3),
-        prop::collection::btree_set(path, 1..3),
-        prop::collection::btree_set(method, 0..2),
-        0_i32..2,
-    )
-        .prop_map(|(hosts, paths, methods, priority)| {
-            json!({"hosts": hosts, "paths": paths, "methods": methods, "priority": priority})
+#[test]
+fn grpc_and_web_sockets_have_routes_of_their_own_or_those_of_http() {
+    let table = Table::new(&[
+        json!({"paths": ["/"]}),
+        json!({"paths": ["/"], "protocols": ["grpc", "grpcs"]}),
+        json!({"paths": ["/"], "protocols": ["ws"]}),
+        json!({"paths": ["/only"], "protocols": ["wss"]}),
+    ]);
+    let find = |kind, scheme| {
+        table.find_as(|wanted| {
+            wanted.kind = kind;
+            wanted.scheme = scheme;
         })
+    };
+    assert_eq!(find(RequestKind::Plain, Scheme::Http), Some(0));
+    assert_eq!(find(RequestKind::Grpc, Scheme::Https), Some(1));
+    assert_eq!(find(RequestKind::WebSocket, Scheme::Http), Some(2));
+    assert_eq!(
+        find(RequestKind::WebSocket, Scheme::Https),
+        Some(0),
+        "the http routes take all"
+    );
 }
 
-proptest! {
-    #[test]
-    fn it_finds_what_a_look_at_every_route_finds(
-        bodies in prop::collection::vec(any_route(), 0..12),
-        host in prop_oneof![Just("a.test"), Just("b.a.test"), Just("c.b.a.test"), Just("test"), Just("a.org")],
-        path in "/[ab]{0,2}(/[ab]{0,2})?",
-        method in prop_oneof![Just("GET"), Just("POST")],
-    ) {
-        let table = Table::new(&bodies);
-        let seen = canonical(&path).expect("a path").seen(true).to_owned();
-        let expected = naive(&table.0, method, &HostName::parse(host).expect("a host"), &seen);
-        let found = table.find(method, host, &path).map(|index| RouteId(Uuid::from_u128(index as u128)));
-        prop_assert_eq!(found, expected);
-    }
+#[test]
+fn the_kind_of_a_request_is_read_off_its_headers() {
+    let kind = |pairs: &[(&'static str, &'static str)], protocol| {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        kind_of(&pairs.collect(), protocol)
+    };
+    assert_eq!(kind(&[("content-type", "application/grpc")], None), RequestKind::Grpc);
+    assert_eq!(
+        kind(&[("content-type", "Application/gRPC+proto")], None),
+        RequestKind::Grpc
+    );
+    assert_eq!(
+        kind(&[("content-type", "application/grpc-web-text")], None),
+        RequestKind::Grpc
+    );
+    assert_eq!(kind(&[("content-type", "application/json")], None), RequestKind::Plain);
+    assert_eq!(
+        kind(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")], None),
+        RequestKind::WebSocket
+    );
+    assert_eq!(
+        kind(&[("upgrade", "websocket")], None),
+        RequestKind::Plain,
+        "nothing asks for the upgrade"
+    );
+    assert_eq!(
+        kind(&[("connection", "upgrade"), ("upgrade", "h2c")], None),
+        RequestKind::Plain
+    );
+    assert_eq!(kind(&[], Some("websocket")), RequestKind::WebSocket);
+}
+
+#[test]
+fn the_narrower_network_and_server_name_win() {
+    let table = Table::new(&[
+        json!({"paths": ["/"], "sources": ["10.0.0.0/8", "::1"]}),
+        json!({"paths": ["/"], "sources": ["10.1.0.0/16"]}),
+        json!({"paths": ["/"], "snis": ["*.a.test"]}),
+        json!({"paths": ["/"], "snis": ["x.a.test"]}),
+    ]);
+    let from = |source: &str| {
+        let source = source.parse().expect("an address");
+        table.find_as(|wanted| wanted.source = source)
+    };
+    assert_eq!(from("10.2.0.1"), Some(0));
+    assert_eq!(from("::ffff:10.2.0.1"), Some(0));
+    assert_eq!(from("10.1.0.1"), Some(1));
+    assert_eq!(from("192.0.2.1"), None);
+    let named = |sni| {
+        table.find_as(|wanted| {
+            wanted.sni = Some(sni);
+            wanted.scheme = Scheme::Https;
+        })
+    };
+    assert_eq!(named("b.a.test"), Some(2));
+    assert_eq!(named("X.a.test."), Some(3));
+    assert_eq!(named("a.test"), None);
+}
+
+#[test]
+fn connections_go_by_port_server_name_and_address() {
+    let table = Table::new(&[
+        json!({"protocols": ["tls"], "snis": ["*.a.test"]}),
+        json!({"protocols": ["tls"], "snis": ["db.a.test"]}),
+        json!({"protocols": ["tls"], "snis": ["db.a.test"], "ports": [5433]}),
+        json!({"protocols": ["tcp"], "ports": [5432]}),
+        json!({"protocols": ["tcp"], "ports": [5432], "sources": ["10.0.0.0/8"]}),
+        json!({"paths": ["/"]}),
+    ]);
+    let (router, _) = table.router();
+    let find = |port, sni: Option<&str>, source: &str| {
+        let wanted = WantedStream {
+            port,
+            tls: sni.is_some(),
+            sni,
+            source: source.parse().expect("an address"),
+        };
+        router.find_stream(&wanted).map(|route| route.0.as_u128())
+    };
+    assert_eq!(find(8443, Some("x.A.test"), "192.0.2.1"), Some(0));
+    assert_eq!(find(8443, Some("DB.a.test."), "192.0.2.1"), Some(1));
+    assert_eq!(find(5433, Some("db.a.test"), "192.0.2.1"), Some(2));
+    assert_eq!(find(5432, None, "192.0.2.1"), Some(3));
+    assert_eq!(find(5432, None, "10.2.3.4"), Some(4));
+    assert_eq!(find(5433, None, "10.2.3.4"), None, "not TLS");
+    assert_eq!(find(8443, Some("a.test"), "10.2.3.4"), None);
+    assert_eq!(router.stream_ports().collect::<Vec<_>>(), [5432, 5433]);
+    assert!(
+        router.reads_server_names(5432),
+        "a route without ports may want any of them"
+    );
+    let tcp = Table::new(&[json!({"protocols": ["tcp"], "ports": [5432]})]);
+    assert!(!tcp.router().0.reads_server_names(5432));
+}
+
+#[test]
+fn what_another_kind_of_condition_refuses_is_not_found_instead_of_a_wrong_method() {
+    let table = Table::new(&[json!({"paths": ["/"], "methods": ["GET"], "queries": {"a": ["1"]}})]);
+    assert_eq!(
+        table.find_with("POST", "x", "/", &HeaderMap::new()),
+        Err(NoMatch::NotFound)
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use model::Kind;
@@ -19,6 +19,7 @@ use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
+use crate::tls::{Expiry, Store};
 use crate::upstream::client::Version;
 use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
@@ -104,48 +105,67 @@ impl Builder {
             id: *id,
             message: message.clone(),
         });
-        unreadable.chain(self.uncompilable.iter().cloned()).collect()
+        let of_tls = self.state.tls.failures().iter().map(|failure| Problem {
+            kind: failure.kind,
+            id: failure.id,
+            message: failure.message.clone(),
+        });
+        unreadable
+            .chain(self.uncompilable.iter().cloned())
+            .chain(of_tls)
+            .collect()
+    }
+
+    /// When the certificates that are shown end.
+    pub(crate) fn expiries(&self) -> Vec<Expiry> {
+        self.state.tls.expiries()
     }
 
     /// The snapshot of `revision`, whose entries are those before and these.
     pub fn apply(&mut self, revision: i64, entries: &[Entry]) -> Arc<Runtime> {
         let mut routing = self.current.is_none();
+        let mut tls = routing;
         for entry in entries {
             let key = (entry.kind, entry.id);
             match self.state.set(entry) {
                 Ok(touched) => {
                     self.unreadable.remove(&key);
                     routing |= touched == Touched::Routing;
+                    tls |= touched == Touched::Tls;
                 }
                 Err(message) => {
                     self.unreadable.insert(key, message);
                 }
             }
         }
-        let runtime = match self.current.take() {
-            Some(current) if !routing => self.with_callers(current, revision),
-            _ => self.compile(revision),
+        let current = self.current.take();
+        let kept = current.as_ref().map(|current| current.tls.clone()).filter(|_| !tls);
+        let tls = kept.unwrap_or_else(|| Arc::new(self.state.tls.compile()));
+        let runtime = match current {
+            Some(current) if !routing => self.with_callers(&current, revision, tls),
+            _ => self.compile(revision, tls),
         };
         let runtime = Arc::new(runtime);
         self.current = Some(runtime.clone());
         runtime
     }
 
-    /// Only consumers and credentials changed: everything else is taken over.
-    fn with_callers(&mut self, current: Arc<Runtime>, revision: i64) -> Runtime {
+    /// Only consumers, credentials or certificates changed: everything else is taken over.
+    fn with_callers(&mut self, current: &Runtime, revision: i64, tls: Arc<Store>) -> Runtime {
         let known = self.state.known.clone();
         Runtime {
             revision,
             router: current.router.clone(),
-            routes: current.routes.clone(),
             services: current.services.clone(),
+            routes: current.routes.clone(),
             known,
+            tls,
             consumer_chains: current.consumer_chains.clone(),
             group_chains: current.group_chains.clone(),
         }
     }
 
-    fn compile(&mut self, revision: i64) -> Runtime {
+    fn compile(&mut self, revision: i64, tls: Arc<Store>) -> Runtime {
         self.uncompilable.clear();
         let links = self.compile_plugins();
         let services = self.compile_services();
@@ -190,9 +210,10 @@ impl Builder {
         Runtime {
             revision,
             router: Arc::new(router),
+            services: Arc::new(services),
             routes,
-            services,
             known: self.state.known.clone(),
+            tls,
             consumer_chains,
             group_chains,
         }
@@ -343,7 +364,7 @@ fn compile_service(id: ServiceId, spec: &ServiceSpec, name: &str, pool: Arc<Pool
         name: spec.name.to_string(),
         scheme: spec.scheme(),
         proxy_protocol: spec.proxy_protocol,
-        base_path: crate::path::canonical_pattern(spec.base_path()),
+        base_path: crate::path::canonical_base(spec.base_path()),
         host: format!("{name}{port}"),
         server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
         tls: spec.tls.clone(),
@@ -373,9 +394,14 @@ fn compile_route(
         strip_path: spec.strip_path,
         preserve_host: spec.preserve_host,
         merge_slashes: spec.merge_slashes,
+        timeouts: spec.timeouts(),
+        body_limit: spec.body_limit(),
+        access_log: spec.access_log,
+        trace_sampling: spec.trace_sampling,
         split: spec.split.as_ref().map(|split| Split::new(split, secret)),
         service,
         authenticates: chain.links().iter().any(authenticates),
+        metrics: OnceLock::new(),
         chain,
     }
 }

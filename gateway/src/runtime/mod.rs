@@ -13,12 +13,15 @@ mod state;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
+use model::route::{AccessLog, Timeouts};
 use plugins::Identity;
 
 use crate::router::Router;
+use crate::telemetry::metrics::RouteMetrics;
+use crate::tls::Store;
 use crate::upstream::Split;
 
 pub use build::{Builder, Problem};
@@ -41,12 +44,22 @@ pub struct Route {
     pub merge_slashes: bool,
     /// Where it leads.
     pub service: Arc<Service>,
+    /// Times that it sets in place of the service's.
+    pub timeouts: Timeouts,
+    /// The longest request body, in bytes; none is without bound.
+    pub body_limit: Option<u64>,
+    /// Which of its requests are logged.
+    pub access_log: AccessLog,
+    /// The share of its requests that are traced, in place of the gateway's.
+    pub trace_sampling: Option<f64>,
     /// Chooses one of several services for each request.
     pub split: Option<Split>,
     /// The plugins of the route, its service and all traffic.
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
     pub authenticates: bool,
+    /// Where its requests are counted, once there was one.
+    pub metrics: OnceLock<Arc<RouteMetrics>>,
 }
 
 /// One snapshot.
@@ -56,12 +69,14 @@ pub struct Runtime {
     pub revision: i64,
     /// Finds routes.
     pub router: Arc<Router>,
+    /// The services, for splits and mirrors.
+    pub services: Arc<HashMap<ServiceId, Arc<Service>>>,
     /// The routes that it finds.
     pub routes: HashMap<RouteId, Arc<Route>>,
-    /// The services that serve.
-    pub services: HashMap<ServiceId, Arc<Service>>,
     /// Who is known.
     pub known: Known,
+    /// Which certificate answers which name.
+    pub tls: Arc<Store>,
     /// The plugins of consumers.
     pub consumer_chains: HashMap<ConsumerId, Chain>,
     /// The plugins of consumer groups, among them the limits of plans.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::directory::Known;
+use crate::tls;
 
 /// Everything that a snapshot is built from; ordered, so that equal rows build equal snapshots.
 #[derive(Debug)]
@@ -23,13 +24,15 @@ pub(super) struct State {
     pub(super) targets: BTreeMap<TargetId, TargetSpec>,
     pub(super) plugins: BTreeMap<PluginId, PluginSpec>,
     pub(super) known: Known,
+    pub(super) tls: tls::Compiler,
 }
 
-/// Whether an entry touches what routes are made of.
+/// Which part of a snapshot an entry touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Touched {
     Routing,
     Callers,
+    Tls,
 }
 
 impl State {
@@ -41,6 +44,7 @@ impl State {
             targets: BTreeMap::new(),
             plugins: BTreeMap::new(),
             known: Known::nobody(secret),
+            tls: tls::Compiler::new(secret),
         }
     }
 
@@ -52,6 +56,14 @@ impl State {
             Kind::Upstream => set(&mut self.upstreams, entry)?,
             Kind::Target => set(&mut self.targets, entry)?,
             Kind::Plugin => set(&mut self.plugins, entry)?,
+            Kind::Certificate | Kind::Sni | Kind::CaCertificate => {
+                match entry.kind {
+                    Kind::Certificate => set(&mut self.tls.certificates, entry)?,
+                    Kind::Sni => set(&mut self.tls.snis, entry)?,
+                    _ => set(&mut self.tls.authorities, entry)?,
+                }
+                return Ok(Touched::Tls);
+            }
             Kind::Consumer => {
                 self.known.set_consumer(entry.id.into(), read(entry)?);
                 return Ok(Touched::Callers);

@@ -180,9 +180,11 @@ impl PostgresSource {
             self.follower.forget(&self.secret);
             (head, entries) = within(load(pool, 0)).await?;
         } else if known == Some(head) {
+            self.telemetry.source_confirmed();
             return Ok(false);
         }
         self.follower.apply(head, entries);
+        self.telemetry.source_confirmed();
         Ok(true)
     }
 }

@@ -19,7 +19,11 @@ const FIGURES: Duration = Duration::from_secs(10);
 
 /// What was told of each upstream, and when.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashMap<UpstreamId, (Vec<TargetState>, Instant)>);
+pub(super) struct Told {
+    upstreams: HashMap<UpstreamId, (Vec<TargetState>, Instant)>,
+    /// Whether what an earlier run told of upstreams that are gone was forgotten.
+    swept: bool,
+}
 
 impl Told {
     /// What has to be told: what changed, and figures from time to time.
@@ -28,7 +32,7 @@ impl Told {
         states: BTreeMap<UpstreamId, Vec<TargetState>>,
         now: Instant,
     ) -> Vec<(UpstreamId, Vec<TargetState>)> {
-        let is_news = |(id, targets): &(UpstreamId, Vec<TargetState>)| match self.0.get(id) {
+        let is_news = |(id, targets): &(UpstreamId, Vec<TargetState>)| match self.upstreams.get(id) {
             None => true,
             Some((before, _)) if !same(before, targets) => true,
             Some((before, at)) => before != targets && now.saturating_duration_since(*at) >= FIGURES,
@@ -113,13 +117,14 @@ impl<'a> Reporter<'a> {
     ) -> sqlx::Result<()> {
         let now = Instant::now();
         let known: Vec<uuid::Uuid> = states.keys().map(|id| id.0).collect();
-        if told.0.keys().any(|id| !states.contains_key(id)) {
+        if !told.swept || told.upstreams.keys().any(|id| !states.contains_key(id)) {
             sqlx::query("delete from gateway_upstreams where gateway_id = $1 and upstream_id <> all($2)")
                 .bind(self.instance.id)
                 .bind(&known)
                 .execute(pool)
                 .await?;
-            told.0.retain(|id, _| states.contains_key(id));
+            told.swept = true;
+            told.upstreams.retain(|id, _| states.contains_key(id));
         }
         let news = told.news(states, now);
         if news.is_empty() {
@@ -140,7 +145,7 @@ impl<'a> Reporter<'a> {
         .bind(&bodies)
         .execute(pool)
         .await?;
-        told.0
+        told.upstreams
             .extend(news.into_iter().map(|(id, targets)| (id, (targets, now))));
         Ok(())
     }
@@ -174,7 +179,7 @@ mod tests {
         let news =
             |told: &Told, state: TargetState, at: Instant| told.news(BTreeMap::from([(id, vec![state])]), at).len();
         assert_eq!(news(&told, state(TargetHealth::Healthy, 0), now), 1);
-        told.0.insert(id, (vec![state(TargetHealth::Healthy, 0)], now));
+        told.upstreams.insert(id, (vec![state(TargetHealth::Healthy, 0)], now));
         assert_eq!(news(&told, state(TargetHealth::Healthy, 0), now + 2 * FIGURES), 0);
         assert_eq!(news(&told, state(TargetHealth::Healthy, 7), now), 0);
         assert_eq!(news(&told, state(TargetHealth::Healthy, 7), now + FIGURES), 1);

@@ -152,7 +152,7 @@ impl Counts {
 
     fn add(&mut self, good: bool, now: Instant, policy: &Policy) {
         let number = Self::number(now, policy);
-        let part = &mut self.window[(number % PARTS as u64) as usize];
+        let part = &mut self.window[usize::try_from(number % PARTS as u64).unwrap_or_default()];
         if part.number != number {
             *part = Part {
                 number,

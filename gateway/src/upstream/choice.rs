@@ -89,6 +89,8 @@ fn ip_bytes(ip: IpAddr) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    type Row<'a> = (HashOn, Option<&'a str>, Option<&'a [u8]>);
+
     #[test]
     fn each_part_of_a_request_can_be_hashed() {
         let mut headers = HeaderMap::new();
@@ -104,7 +106,7 @@ mod tests {
             secure: false,
             tried: &[],
         };
-        let table: [(HashOn, Option<&str>, Option<&[u8]>); 8] = [
+        let table: [Row<'_>; 8] = [
             (HashOn::Consumer, None, None),
             (HashOn::Ip, None, Some(&[10, 0, 0, 1])),
             (HashOn::Path, None, Some(b"/a")),

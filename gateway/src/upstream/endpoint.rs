@@ -93,8 +93,8 @@ impl Endpoint {
         if began == 0 || slow_start.is_zero() {
             return 1.0;
         }
-        let age = ticks::of(now).saturating_sub(began) as f64;
-        let share = age / ticks::length(slow_start) as f64;
+        let age = Duration::from_nanos(ticks::of(now).saturating_sub(began));
+        let share = age.as_secs_f64() / slow_start.as_secs_f64();
         if share >= 1.0 {
             self.began.store(0, Ordering::Relaxed);
         }

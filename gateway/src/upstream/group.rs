@@ -71,6 +71,14 @@ pub(super) struct Group {
     changes: Arc<Changes>,
 }
 
+/// What an upstream is while a request is sent on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) members: &'a Members,
+    pub(super) now: Instant,
+}
+
 /// The keys under which values are hashed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Secrets {
@@ -239,12 +247,11 @@ impl Group {
     /// The member that gets a request, of those that `allowed` lets.
     pub(super) fn choose(
         &self,
-        settings: &Settings,
-        members: &Members,
+        moment: &Moment<'_>,
         choice: &Choice<'_>,
-        now: Instant,
         allowed: &dyn Fn(usize) -> bool,
     ) -> Option<usize> {
+        let Moment { settings, members, now } = *moment;
         let slow_start = Duration::from_millis(u64::from(settings.balance.slow_start_ms));
         let share = |index: usize| members.list[index].endpoint.share(slow_start, now);
         let field = Field {
@@ -260,7 +267,8 @@ impl Group {
     }
 
     /// Whether so few targets are healthy that health is not believed any more.
-    pub(super) fn panics(&self, settings: &Settings, members: &Members, now: Instant) -> bool {
+    pub(super) fn panics(&self, moment: &Moment<'_>) -> bool {
+        let Moment { settings, members, now } = *moment;
         if self.troubled.load(Ordering::Acquire) == 0 {
             return false;
         }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::ticks;
 
-/// The time in which an old measurement loses most of its weight.
-const DECAY: f64 = 10_000_000_000.0;
+/// The time in which an old measurement loses most of its weight, in seconds.
+const DECAY: f64 = 10.0;
 /// What a target is thought to take before it answered, in microseconds.
 const UNKNOWN: f64 = 30_000.0;
 
@@ -44,12 +44,14 @@ impl Latency {
     /// The average as of the last answer, in microseconds.
     pub(super) fn average(&self) -> Option<u64> {
         let known = self.at.load(Ordering::Relaxed) > 0;
-        known.then(|| f64::from_bits(self.average.load(Ordering::Relaxed)) as u64)
+        let average = f64::from_bits(self.average.load(Ordering::Relaxed));
+        let average = Duration::try_from_secs_f64(average / 1e6).unwrap_or_default();
+        known.then(|| u64::try_from(average.as_micros()).unwrap_or(u64::MAX))
     }
 
     fn weight(&self, now: Instant) -> f64 {
-        let age = ticks::of(now).saturating_sub(self.at.load(Ordering::Relaxed));
-        (-(age as f64) / DECAY).exp()
+        let age = Duration::from_nanos(ticks::of(now).saturating_sub(self.at.load(Ordering::Relaxed)));
+        (-age.as_secs_f64() / DECAY).exp()
     }
 }
 

@@ -13,7 +13,7 @@ use super::breaker::{Breaker, Entry, Turn};
 use super::budget::Budget;
 use super::choice::Choice;
 use super::endpoint::{Endpoint, TargetKey};
-use super::group::{Group, Settings};
+use super::group::{Group, Moment, Settings};
 use super::health::{Ending, Failure};
 use super::members::Members;
 use super::sticky;
@@ -75,7 +75,12 @@ impl Pool {
         let settings = self.group.settings.load_full();
         let members = self.group.members.load();
         let breakers = self.breakers_of(&members);
-        let panics = self.group.panics(&settings, &members, now);
+        let moment = Moment {
+            settings: &settings,
+            members: &members,
+            now,
+        };
+        let panics = self.group.panics(&moment);
         let may = |index: usize| {
             let endpoint = &members.list[index].endpoint;
             members.weight_of(index) > 0
@@ -84,7 +89,7 @@ impl Pool {
         };
         let fresh = |index: usize| !choice.tried.contains(&members.list[index].endpoint.key) && may(index);
         for _ in 0..ROUNDS {
-            let choose = |allowed: &dyn Fn(usize) -> bool| self.group.choose(&settings, &members, choice, now, allowed);
+            let choose = |allowed: &dyn Fn(usize) -> bool| self.group.choose(&moment, choice, allowed);
             let index = choose(&fresh).or_else(|| if choice.tried.is_empty() { None } else { choose(&may) })?;
             let breaker = &breakers.list[index];
             let entry = breaker.enter(now);

@@ -17,8 +17,8 @@ impl Random {
 
     /// A sequence that no other process has.
     pub fn unlike_others() -> Self {
-        let id = uuid::Uuid::new_v4().as_u128();
-        Self::seeded((id >> 64) as u64 ^ id as u64)
+        let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+        Self::seeded(high ^ low)
     }
 
     /// The next number.
@@ -31,13 +31,18 @@ impl Random {
 
     /// A number from 0 to below `bound`; 0 when that is 0.
     pub fn below(&self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        usize::try_from((u128::from(self.next()) * bound as u128) >> 64).unwrap_or_default()
     }
 
     /// A number from 0.0 to below 1.0.
     pub fn unit(&self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        unit(self.next())
     }
+}
+
+/// A number from 0.0 to below 1.0 by the upper half of another.
+pub(super) fn unit(number: u64) -> f64 {
+    f64::from(u32::try_from(number >> 32).unwrap_or_default()) / 4_294_967_296.0
 }
 
 #[cfg(test)]

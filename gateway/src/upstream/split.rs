@@ -9,7 +9,7 @@ use model::upstream::HashOn;
 
 use super::balance::Hashing;
 use super::choice::Choice;
-use super::random::Random;
+use super::random::{Random, unit};
 
 /// The split of one route.
 #[derive(Debug, Clone)]
@@ -63,8 +63,8 @@ impl Split {
         let shares = self.spec.services.iter().filter(|share| share.weight > 0);
         let scored = shares.map(|share| {
             // Of exponential variables the smallest is each one's in proportion to its rate.
-            let unit = ((number(share.service) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-            (-unit.ln() / f64::from(share.weight), share.service)
+            let number = 1.0 - unit(number(share.service));
+            (-number.ln() / f64::from(share.weight), share.service)
         });
         scored
             .min_by(|one, other| one.0.total_cmp(&other.0))

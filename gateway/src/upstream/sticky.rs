@@ -34,7 +34,8 @@ pub(super) fn digest(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
 pub(super) fn set_cookie(cookie: &StickyCookie, value: &str, secure: bool) -> String {
     let mut line = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax", cookie.name);
     if cookie.ttl_seconds > 0 {
-        line.push_str(&format!("; Max-Age={}", cookie.ttl_seconds));
+        line.push_str("; Max-Age=");
+        line.push_str(&cookie.ttl_seconds.to_string());
     }
     if secure {
         line.push_str("; Secure");

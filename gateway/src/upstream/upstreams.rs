@@ -1,20 +1,21 @@
 //! All upstreams of a gateway. What is known of them stays while the configuration changes around them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use model::clock::Timestamp;
 use model::id::{ServiceId, UpstreamId};
 use model::service::Retry;
-use model::upstream::{TargetChange, TargetState};
+use model::upstream::{BreakerState, TargetChange, TargetHealth, TargetState};
 
 use super::balance::Hashing;
 use super::changes::Changes;
 use super::group::{Group, Secrets, Settings, Target};
-use super::place::{Found, Place};
 use super::pool::Pool;
 use super::sticky::{CookieKey, digest};
+use crate::telemetry::metrics::{Breaker, TargetState as Gauge};
 
 /// Which upstream: one of the configuration, or the one address of a service with a URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,6 +132,51 @@ impl Upstreams {
             }
         }
         all
+    }
+
+    /// Every endpoint of every service, as metrics show it; `idle` says how many connections to an address wait.
+    pub(crate) fn gauges(&self, now: Instant, idle: impl Fn(SocketAddr) -> usize) -> Vec<Gauge> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools: Vec<Arc<Pool>> = state.pools.values().map(|(_, pool)| pool.clone()).collect();
+        drop(state);
+        let of_pool = |pool: &Arc<Pool>| {
+            let states = pool.states(now, Timestamp::UNIX_EPOCH);
+            let states = states.into_iter().zip(pool.endpoints());
+            let gauges = states.map(|(state, endpoint)| Gauge {
+                service: pool.service.clone(),
+                target: endpoint.socket.to_string(),
+                healthy: matches!(state.health, TargetHealth::Healthy | TargetHealth::Unknown),
+                breaker: match state.breaker {
+                    BreakerState::Closed => Breaker::Closed,
+                    BreakerState::HalfOpen => Breaker::HalfOpen,
+                    BreakerState::Open => Breaker::Open,
+                },
+                idle: idle(endpoint.socket),
+                active: state.in_flight as usize,
+            });
+            gauges.collect::<Vec<_>>()
+        };
+        pools.iter().flat_map(of_pool).collect()
+    }
+
+    /// How many addresses of each upstream of the configuration are in which health.
+    pub(super) fn counts(&self, now: Instant) -> Vec<(String, TargetHealth, i64)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let configured = state
+            .groups
+            .iter()
+            .filter(|(key, _)| matches!(key, GroupKey::Upstream(_)));
+        let mut counts = Vec::new();
+        for (_, group) in configured {
+            let name = group.settings.load().name.clone();
+            let members = group.members.load();
+            let health = members
+                .list
+                .iter()
+                .map(|member| member.endpoint.condition(member.drains, now));
+            counts.extend(health.map(|health| (name.clone(), health, 1)));
+        }
+        counts
     }
 
     /// How often each change happened to targets since the start.

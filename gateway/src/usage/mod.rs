@@ -83,10 +83,10 @@ impl Recorder {
         }
         while waiting.batches.len() > MAX_WAITING {
             waiting.batches.pop_front();
-            self.telemetry.usage_dropped.inc();
+            self.telemetry.usage_dropped().inc();
         }
         self.telemetry
-            .usage_waiting
+            .usage_waiting()
             .set(i64::try_from(waiting.batches.len()).unwrap_or(i64::MAX));
     }
 
@@ -100,7 +100,7 @@ impl Recorder {
         let mut waiting = lock(&self.waiting);
         waiting.batches.retain(|batch| batch.number != number);
         self.telemetry
-            .usage_waiting
+            .usage_waiting()
             .set(i64::try_from(waiting.batches.len()).unwrap_or(i64::MAX));
     }
 }
@@ -127,15 +127,10 @@ mod tests {
     fn outcome(status: u16) -> Outcome<'static> {
         Outcome {
             status,
-            reason: None,
             latency: Duration::from_millis(5),
             upstream: Duration::from_millis(4),
-            facts: None,
-            route: None,
-            request_id: "x",
-            target: None,
             tries: 1,
-            sent: 0,
+            ..Outcome::default()
         }
     }
 
@@ -168,7 +163,7 @@ mod tests {
             recorder.record(Timestamp::UNIX_EPOCH, &outcome(200));
             recorder.cut();
         }
-        assert_eq!(recorder.telemetry.usage_dropped.get(), 3);
+        assert_eq!(recorder.telemetry.usage_dropped().get(), 3);
         assert_eq!(recorder.oldest().map(|batch| batch.number), Some(4));
     }
 }

@@ -1,13 +1,16 @@
 //! A configuration in a file, a server that echoes, and a client that hides nothing.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod http2;
+pub(crate) mod scripted;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gateway::{Config, Gateway, Running, Source};
+use gateway::{Config, Gateway, Running, Source, TelemetryConfig};
 use hmac::{Hmac, Mac};
 use model::Kind;
 use model::clock::SystemClock;
@@ -56,9 +59,29 @@ impl Configuration {
         self
     }
 
+    /// The object is deleted.
+    pub(crate) fn gone(mut self, kind: Kind, number: u128) -> Self {
+        self.0.push(Entry {
+            kind,
+            id: id(number),
+            revision: 1,
+            body: None,
+        });
+        self
+    }
+
     pub(crate) fn service(self, number: u128, url: &str) -> Self {
         let mut body = service(number);
         body["url"] = json!(url);
+        self.with(Kind::Service, number, body)
+    }
+
+    pub(crate) fn service_with(self, number: u128, url: &str, changes: Value) -> Self {
+        let mut body = service(number);
+        body["url"] = json!(url);
+        for (member, value) in changes.as_object().into_iter().flatten() {
+            body[member] = value.clone();
+        }
         self.with(Kind::Service, number, body)
     }
 
@@ -141,6 +164,8 @@ pub(crate) fn config(source: Source) -> Config {
     Config {
         name: "test".into(),
         proxy_listen: vec![any],
+        proxy_tls_listen: vec![any],
+        stream_listen: Vec::new(),
         status_listen: any,
         sockets: gateway::Sockets::default(),
         source,
@@ -149,9 +174,11 @@ pub(crate) fn config(source: Source) -> Config {
         key_brand: "gh".into(),
         trusted_proxies: Vec::new(),
         dns_servers: Vec::new(),
+        proxy_protocol: gateway::ProxyProtocol::Off,
         drain: Duration::from_secs(10),
         threads: Some(2),
         plugins: &plugins::REGISTRY,
+        telemetry: TelemetryConfig::default(),
         clock: Arc::new(SystemClock),
     }
 }

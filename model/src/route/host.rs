@@ -17,6 +17,8 @@ impl HostName {
             return None;
         }
         match Host::parse(text).ok()? {
+            // An empty label would be cut off like a trailing dot when the host is read again.
+            Host::Domain(domain) if domain.split('.').any(str::is_empty) => None,
             Host::Domain(domain) => Some(Self(domain)),
             Host::Ipv4(ip) => Some(Self(ip.to_string())),
             Host::Ipv6(ip) => Some(Self(format!("[{ip}]"))),
@@ -79,6 +81,34 @@ impl HostPattern {
             HostMatch::Prefix(prefix) => host.len() > prefix.len() && host.starts_with(prefix.as_str()),
         };
         same && self.port.is_none_or(|wanted| port == Some(wanted))
+    }
+}
+
+impl HostPattern {
+    /// How much it fixes: exact over wildcard, longer wildcards first, and a named port over none.
+    pub(super) fn rank(&self) -> (u8, usize) {
+        let port = usize::from(self.port.is_some());
+        match &self.host {
+            HostMatch::Exact(_) => (2, port),
+            HostMatch::Suffix(part) | HostMatch::Prefix(part) => (1, part.len() * 2 + port),
+        }
+    }
+
+    /// Whether every host that `other` takes is taken.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let hosts = match (&self.host, &other.host) {
+            (HostMatch::Exact(one), HostMatch::Exact(other)) => one == other,
+            (HostMatch::Suffix(one), HostMatch::Exact(other)) => {
+                other.len() > one.len() && other.ends_with(one.as_str())
+            }
+            (HostMatch::Prefix(one), HostMatch::Exact(other)) => {
+                other.len() > one.len() && other.starts_with(one.as_str())
+            }
+            (HostMatch::Suffix(one), HostMatch::Suffix(other)) => other.ends_with(one.as_str()),
+            (HostMatch::Prefix(one), HostMatch::Prefix(other)) => other.starts_with(one.as_str()),
+            _ => false,
+        };
+        hosts && (self.port.is_none() || self.port == other.port)
     }
 }
 

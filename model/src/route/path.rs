@@ -5,6 +5,8 @@ use std::fmt;
 use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::canonical::{has_dot_segment, normalise};
+
 /// The longest pattern, in bytes.
 const MAX_PATTERN: usize = 1024;
 /// The most memory that one compiled regex may take, in bytes.
@@ -56,8 +58,8 @@ impl PathPattern {
         }
         match (exact, path.contains(['{', '}'])) {
             (true, true) => Err("cannot be exact and have parameters".to_owned()),
-            (true, false) => Ok(Self::Exact(path.to_owned())),
-            (false, false) => Ok(Self::Prefix(path.to_owned())),
+            (true, false) => canonical_text(path).map(Self::Exact),
+            (false, false) => canonical_text(path).map(Self::Prefix),
             (false, true) => parse_segments(path).map(Self::Parameters),
         }
     }
@@ -74,6 +76,15 @@ impl PathPattern {
             .build()
             .map_err(|error| format!("is not a regular expression: {}", last_line(&error.to_string())))
     }
+}
+
+/// The text as requests have it, so that both can be compared byte by byte.
+fn canonical_text(text: &str) -> Result<String, String> {
+    let canonical = normalise(text).map_err(|reason| format!("is a path that no request has: {reason}"))?;
+    if has_dot_segment(&canonical) {
+        return Err("must not contain `/./` or `/../`, plain or encoded: no request has such a path".to_owned());
+    }
+    Ok(canonical.into_owned())
 }
 
 fn parse_regex(pattern: &str) -> Result<PathPattern, String> {
@@ -94,7 +105,7 @@ fn parse_segments(path: &str) -> Result<Vec<Segment>, String> {
                     "`{part}`: a parameter must be a whole segment, like `/{{id}}/`"
                 ));
             }
-            segments.push(Segment::Literal((*part).to_owned()));
+            segments.push(Segment::Literal(canonical_text(part)?));
             continue;
         };
         let rest = inner.strip_prefix('*');
@@ -189,6 +200,20 @@ mod tests {
         for (text, part) in cases {
             let message = PathPattern::parse(text).expect_err(text);
             assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_has_the_form_that_requests_have() {
+        for (text, expected) in [
+            ("/%61%2fb", "/a%2Fb"),
+            ("=/ä", "=/%C3%A4"),
+            ("/%7euser/{id}", "/~user/{id}"),
+        ] {
+            assert_eq!(PathPattern::parse(text).expect(text).to_string(), expected);
+        }
+        for text in ["/%2e%2e/a", "/a%2", "/a%252e", "=/a%00", "/..;x/{id}", "/%2e./{id}"] {
+            assert!(PathPattern::parse(text).is_err(), "{text}");
         }
     }
 

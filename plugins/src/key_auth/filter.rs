@@ -181,6 +181,10 @@ impl Filter for KeyFilter {
     fn on_request<'a>(&'a self, exchange: &'a mut Exchange<'_>) -> Outcome<'a> {
         Outcome::Ready(self.authenticate(exchange))
     }
+
+    fn secret_parameters(&self) -> &[String] {
+        &self.config.query_parameters
+    }
 }
 
 /// Removes bearer tokens and leaves other credentials, which are for the service.

@@ -2,10 +2,12 @@
 
 mod api;
 mod proxy;
+mod tls;
 mod visitor;
 
 pub(crate) use api::{Api, Key};
 pub(crate) use proxy::Proxy;
+pub(crate) use tls::{Pair, Secure};
 pub(crate) use visitor::Visitor;
 
 use reqwest::header::HeaderMap;

@@ -23,11 +23,14 @@ const REQUESTS: usize = 3000;
 /// How many requests there are between two looks at what there is.
 const ROUND: usize = 150;
 /// What is made from the examples of the document before, in an order in which each can be made.
-const NOUNS: [&str; 9] = [
+const NOUNS: [&str; 12] = [
     "upstreams",
     "targets",
     "services",
     "routes",
+    "certificates",
+    "snis",
+    "ca-certificates",
     "consumers",
     "plugins",
     "apis",

@@ -15,12 +15,15 @@ pub(super) fn page_of(kind: Kind, id: impl std::fmt::Display, state: Option<&Val
         Kind::Service
         | Kind::Route
         | Kind::Upstream
+        | Kind::Certificate
+        | Kind::CaCertificate
         | Kind::Consumer
         | Kind::Plugin
         | Kind::Api
         | Kind::Product
         | Kind::Plan => Some(urls::console::object(kind, id)),
         Kind::Target => owner("upstream", Kind::Upstream),
+        Kind::Sni => owner("certificate", Kind::Certificate),
         Kind::Credential => owner("consumer", Kind::Consumer),
         Kind::Subscription | Kind::Application | Kind::Developer => Some(urls::console::list(kind)),
         Kind::Admin => Some(urls::console::ADMINS.to_owned()),
@@ -36,6 +39,7 @@ pub(super) fn icon_of(kind: Option<Kind>) -> &'static str {
         Some(Kind::Service) => "server",
         Some(Kind::Route) => "git-fork",
         Some(Kind::Upstream | Kind::Target) => "network",
+        Some(Kind::Certificate | Kind::Sni | Kind::CaCertificate) => "lock",
         Some(Kind::Consumer | Kind::ConsumerGroup) => "users",
         Some(Kind::Credential | Kind::ApiToken) => "key-round",
         Some(Kind::Plugin) => "plug",

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod certificates;
 mod consumers;
 mod credentials;
 mod history;
@@ -42,6 +43,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(services::configure)
         .configure(routes::configure)
         .configure(upstreams::configure)
+        .configure(certificates::configure)
         .configure(plugins::configure)
         .configure(consumers::configure)
         .configure(credentials::configure)

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use control::{ListQuery, Table, list};
 use model::Kind;
 use model::actor::Resource;
+use model::certificate::CertificateSpec;
 use model::consumer::ConsumerSpec;
 use model::route::RouteSpec;
 use model::service::ServiceSpec;
@@ -46,6 +47,7 @@ async fn find(console: Console, query: Query) -> PageResult {
         found.extend(objects::<RouteSpec>(&console, &q, Area::Routes).await?);
         found.extend(objects::<ServiceSpec>(&console, &q, Area::Services).await?);
         found.extend(objects::<UpstreamSpec>(&console, &q, Area::Upstreams).await?);
+        found.extend(objects::<CertificateSpec>(&console, &q, Area::Certificates).await?);
         found.extend(objects::<ConsumerSpec>(&console, &q, Area::Consumers).await?);
     }
     let groups = [
@@ -92,6 +94,7 @@ fn actions(console: &Console, q: &str) -> Vec<Item> {
         (Kind::Service, ServiceSpec::RESOURCE),
         (Kind::Route, RouteSpec::RESOURCE),
         (Kind::Upstream, UpstreamSpec::RESOURCE),
+        (Kind::Certificate, CertificateSpec::RESOURCE),
         (Kind::Consumer, ConsumerSpec::RESOURCE),
     ];
     let allowed = kinds.into_iter().filter(|(_, resource)| console.may(*resource));

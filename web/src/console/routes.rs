@@ -5,8 +5,8 @@ use askama::Template;
 use control::names;
 use control::usage::{TopBy, UsageFilter};
 use model::clock::Timestamp;
-use model::route::RouteSpec;
-use model::{Kind, Stored};
+use model::route::{DEFAULT_BODY_BYTES, Layer, Protocol, RouteSpec};
+use model::{Kind, Stored, Warning};
 use plugins::REGISTRY;
 use serde_json::{Value, json};
 
@@ -42,6 +42,7 @@ struct Row {
     stored: Stored<RouteSpec>,
     service: String,
     requests: i64,
+    warning: Option<Warning>,
 }
 
 #[derive(Template)]
@@ -60,6 +61,7 @@ struct ShowPage {
     page: ConsolePage,
     route: Stored<RouteSpec>,
     service: String,
+    warning: Option<Warning>,
     traffic: Traffic,
     recent: Recent,
     call: String,
@@ -99,9 +101,11 @@ async fn list(console: Console, query: Query) -> PageResult {
     let services = found.items.iter().map(|stored| stored.spec.service.0);
     let services = names::of(console.control(), Kind::Service, services).await?;
     let counts = traffic::counts(&console, TopBy::Route, &found.items).await?;
+    let mut warnings = control::routes::warnings(console.control(), console.actor(), &found.items).await?;
     let page = found.map(|stored| Row {
         service: services.get(&stored.spec.service.0).cloned().unwrap_or_default(),
         requests: counts.get(&stored.id.0).copied().unwrap_or(0),
+        warning: warnings.remove(&stored.id),
         stored,
     });
     let service = references::shown(&console, Kind::Service, query.get("service")).await?;
@@ -120,6 +124,8 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
     let service = names::of(console.control(), Kind::Service, [service])
         .await?
         .remove(&service);
+    let alone = std::slice::from_ref(&route);
+    let mut warnings = control::routes::warnings(console.control(), console.actor(), alone).await?;
     let page = console.page(route.spec.name.to_string(), Area::Routes).await?;
     let filter = UsageFilter {
         route: Some(route.id),
@@ -128,6 +134,7 @@ async fn show(console: Console, id: web::Path<String>) -> PageResult {
     console.html(&ShowPage {
         page: page.crumb(Area::Routes.title(), Area::Routes.url()),
         service: service.unwrap_or_default(),
+        warning: warnings.remove(&route.id),
         traffic: traffic::of(&console, filter).await?,
         recent: history::recent(&console, route.id.0).await?,
         call: matching::call(
@@ -184,7 +191,17 @@ impl FormPage {
     }
 
     fn protocols() -> Vec<Choice> {
-        vec![Choice::new("http", "http"), Choice::new("https", "https")]
+        let choice = |protocol: Protocol| Choice::new(protocol.as_str(), protocol.as_str());
+        Protocol::ALL.map(choice).to_vec()
+    }
+
+    fn logs() -> Vec<Choice> {
+        vec![
+            Choice::new("inherit", "As the gateway is set"),
+            Choice::new("off", "No requests"),
+            Choice::new("sampled", "Errors and a sample"),
+            Choice::new("full", "All requests"),
+        ]
     }
 
     fn slashes() -> Vec<Choice> {
@@ -194,23 +211,34 @@ impl FormPage {
         ]
     }
 
-    /// Whether what is folded away needs to be seen.
-    fn is_open(&self) -> bool {
-        let folded = ["priority", "regex_priority", "protocols", "encoded_slashes"];
-        folded.iter().any(|path| self.fields.errors().at(path).is_some())
+    /// Whether what is folded away needs to be seen: something of it is set, at fault, or about to get a row.
+    fn is_open(&self, members: &[&str]) -> bool {
+        members.iter().any(|member| {
+            let below = format!("{member}.");
+            let is_at_fault = |path: &str| path == *member || path.starts_with(&below);
+            self.is_set(member)
+                || self.fields.wants_row(member)
+                || self.fields.errors().iter().any(|error| is_at_fault(&error.path))
+        })
     }
 
-    fn has_headers(&self) -> bool {
-        self.fields
-            .value("headers")
-            .and_then(Value::as_object)
-            .is_some_and(|headers| !headers.is_empty())
-            || self
-                .fields
-                .errors()
-                .iter()
-                .any(|error| error.path.starts_with("headers"))
-            || self.fields.wants_row("headers")
+    fn is_set(&self, member: &str) -> bool {
+        let default = match member {
+            "priority" | "regex_priority" => "0",
+            "encoded_slashes" => "reject",
+            "merge_slashes" => "true",
+            "protocols" => "http, https",
+            "access_log" => "inherit",
+            "max_body_bytes" => {
+                return self.fields.shown(member).parse() != Ok(DEFAULT_BODY_BYTES) && self.is_filled(member);
+            }
+            _ => "",
+        };
+        self.is_filled(member) && self.fields.shown(member) != default
+    }
+
+    fn is_filled(&self, member: &str) -> bool {
+        !matches!(self.fields.shown(member).as_str(), "" | "{}")
     }
 }
 
@@ -224,16 +252,45 @@ impl ShowPage {
     }
 
     fn headers(&self) -> Vec<String> {
-        self.route
-            .spec
-            .headers
-            .iter()
-            .map(|(name, values)| matching::header(name, values))
-            .collect()
+        let lines = self.route.spec.headers.iter();
+        lines.map(|(name, values)| matching::header(name, values)).collect()
+    }
+
+    fn queries(&self) -> Vec<String> {
+        let lines = self.route.spec.queries.iter();
+        lines.map(|(name, values)| matching::query(name, values)).collect()
+    }
+
+    fn is_http(&self) -> bool {
+        self.route.spec.layer() == Layer::Http
     }
 
     fn protocols(&self) -> String {
         let words = self.route.spec.protocols.iter().map(|protocol| protocol.as_str());
         words.collect::<Vec<_>>().join(", ")
+    }
+
+    fn ports(&self) -> String {
+        let ports = self.route.spec.ports.iter().map(ToString::to_string);
+        ports.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What the route sets of the times, by what people call them.
+    fn timeouts(&self) -> Vec<(&'static str, u32)> {
+        let spec = &self.route.spec;
+        let all = [
+            ("To connect", spec.connect_timeout_ms),
+            ("To the response", spec.response_timeout_ms),
+            ("Silence", spec.idle_timeout_ms),
+            ("In total", spec.timeout_ms),
+        ];
+        all.into_iter()
+            .filter_map(|(words, value)| Some((words, value?)))
+            .collect()
+    }
+
+    fn body_limit(&self) -> String {
+        let bytes = self.route.spec.body_limit();
+        bytes.map_or_else(|| "without bound".to_owned(), |bytes| format!("{bytes} bytes"))
     }
 }

@@ -177,6 +177,14 @@ impl Fields {
         self.field(Kind::Area, name, label).mono()
     }
 
+    /// Several lines that are secret, and never shown again.
+    pub fn secret(&self, name: &str, label: &str) -> Field {
+        Field {
+            value: String::new(),
+            ..self.field(Kind::Area, name, label).mono()
+        }
+    }
+
     /// JSON.
     pub fn json(&self, name: &str, label: &str) -> Field {
         let mut field = self.field(Kind::Json, name, label).mono();
@@ -189,6 +197,11 @@ impl Fields {
     /// Words between commas.
     pub fn words(&self, name: &str, label: &str) -> Field {
         self.field(Kind::Words, name, label).child_error(self)
+    }
+
+    /// Whole numbers between commas.
+    pub fn integers(&self, name: &str, label: &str) -> Field {
+        self.field(Kind::Integers, name, label).child_error(self)
     }
 
     /// One item per line.

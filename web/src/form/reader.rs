@@ -19,6 +19,8 @@ pub(super) enum Meaning {
     Choice,
     /// Words between commas or spaces.
     Words,
+    /// Whole numbers between commas or spaces.
+    Integers,
     /// One item per line.
     Lines,
     /// A list, even when no row of it is filled.
@@ -40,6 +42,7 @@ impl Meaning {
             "_boolean" => Self::Boolean,
             "_choice" => Self::Choice,
             "_words" => Self::Words,
+            "_integers" => Self::Integers,
             "_lines" => Self::Lines,
             "_list" => Self::List,
             "_map" => Self::Map,
@@ -185,6 +188,7 @@ impl Reader<'_> {
         let blank = !filled || matches!(meaning, Some(Meaning::Boolean | Meaning::Choice));
         let json = match meaning {
             Some(Meaning::Words) => items(&text, |c| c == ',' || c.is_whitespace()),
+            Some(Meaning::Integers) => self.integers(&text, path),
             Some(Meaning::Lines) => items(&text, |c| c == '\n' || c == '\r'),
             _ if !filled => Value::Null,
             Some(meaning) => self.typed_leaf(text.trim(), meaning, path),
@@ -195,6 +199,15 @@ impl Reader<'_> {
             json,
             blank,
         }
+    }
+
+    fn integers(&mut self, text: &str, path: &str) -> Value {
+        let Value::Array(words) = items(text, |c| c == ',' || c.is_whitespace()) else {
+            return Value::Null;
+        };
+        // The numbers share one input, so what is wrong with one of them is told of all.
+        let read = |word: &Value| self.typed_leaf(word.as_str().unwrap_or_default(), Meaning::Integer, path);
+        words.iter().map(read).collect()
     }
 
     fn typed_leaf(&mut self, text: &str, meaning: Meaning, path: &str) -> Value {

@@ -16,8 +16,14 @@ use crate::upstream::choice::Choice;
 const POINTS: u64 = 160;
 
 /// The key that values are hashed under.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub(in crate::upstream) struct Hashing(pub(in crate::upstream) [u8; 16]);
+
+impl std::fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hashing")
+    }
+}
 
 impl Hashing {
     pub(in crate::upstream) fn hash(&self, parts: &[&[u8]]) -> u64 {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,7 +78,7 @@ pub(crate) struct Dial<'a> {
 /// What connections must have in common to stand in for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     tls: u128,
     version: Version,
 }
@@ -99,8 +98,6 @@ impl Dial<'_> {
 pub(crate) struct Client {
     idle: Idle,
     shared: Mutex<HashMap<Key, Arc<Shared>>>,
-    opened: AtomicU64,
-    reused: AtomicU64,
 }
 
 /// The HTTP/2 connections to one target.
@@ -113,6 +110,8 @@ struct Shared {
 
 /// A connection for one exchange.
 pub(crate) struct Lease {
+    /// Whether the connection was there before.
+    pub(crate) reused: bool,
     key: Key,
     kept: bool,
     connection: Connection,
@@ -144,20 +143,33 @@ impl Client {
     pub(crate) async fn lease(&self, dial: &Dial<'_>, fresh: bool) -> Result<Lease, Fault> {
         let key = dial.key();
         let kept = dial.preamble.is_none();
-        let lease = |connection| Lease { key, kept, connection };
+        let lease = |(connection, reused)| Lease {
+            reused,
+            key,
+            kept,
+            connection,
+        };
         if kept
             && !fresh
             && dial.version != Version::Http2
             && let Some(connection) = self.idle.take(&key)
         {
-            self.reused.fetch_add(1, Ordering::Relaxed);
-            return Ok(lease(Connection::Http1(connection)));
+            return Ok(lease((Connection::Http1(connection), true)));
         }
         let deadline = Instant::now() + dial.timeout;
         if dial.version == Version::Http1 || !kept {
-            return self.connect(dial, deadline).await.map(lease);
+            let connection = self.connect(dial, deadline).await?;
+            return Ok(lease((connection, false)));
         }
         self.share(&key, dial, deadline).await.map(lease)
+    }
+
+    /// A connection of its own, for whatever is to be said on it.
+    pub(crate) async fn open(dial: &Dial<'_>) -> Result<Transport, Fault> {
+        let late = |_| Fault::unsent(Failure::Connect, "no connection in time");
+        timeout_at(Instant::now() + dial.timeout, open(dial))
+            .await
+            .map_err(late)?
     }
 
     /// Keeps the connection of a finished exchange, if it may be used again.
@@ -180,16 +192,12 @@ impl Client {
         });
     }
 
-    /// Connections made, used again, and waiting now.
-    pub(crate) fn counts(&self) -> (u64, u64, usize) {
-        (
-            self.opened.load(Ordering::Relaxed),
-            self.reused.load(Ordering::Relaxed),
-            self.idle.count(),
-        )
+    /// How many connections to an address wait.
+    pub(crate) fn idle_at(&self, address: SocketAddr) -> usize {
+        self.idle.count_at(address)
     }
 
-    async fn share(&self, key: &Key, dial: &Dial<'_>, deadline: Instant) -> Result<Connection, Fault> {
+    async fn share(&self, key: &Key, dial: &Dial<'_>, deadline: Instant) -> Result<(Connection, bool), Fault> {
         let shared = self
             .shared
             .lock()
@@ -199,30 +207,27 @@ impl Client {
             .clone();
         let late = |_| Fault::unsent(Failure::Connect, "no connection in time");
         if let Some(connection) = shared.ready() {
-            self.reused.fetch_add(1, Ordering::Relaxed);
-            return Ok(Connection::Http2(connection));
+            return Ok((Connection::Http2(connection), true));
         }
         let _making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
         if let Some(connection) = shared.ready() {
-            self.reused.fetch_add(1, Ordering::Relaxed);
-            return Ok(Connection::Http2(connection));
+            return Ok((Connection::Http2(connection), true));
         }
         if let Some(full) = shared.full() {
             let ready = timeout_at(deadline, full.ready()).await.map_err(late)?;
             let ready = ready.map_err(|error| Fault::unsent(Failure::Reset, error.to_string()))?;
-            return Ok(Connection::Http2(ready));
+            return Ok((Connection::Http2(ready), true));
         }
         let connection = self.connect(dial, deadline).await?;
         if let Connection::Http2(connection) = &connection {
             shared.add(connection.clone());
         }
-        Ok(connection)
+        Ok((connection, false))
     }
 
     async fn connect(&self, dial: &Dial<'_>, deadline: Instant) -> Result<Connection, Fault> {
         let connected = timeout_at(deadline, open(dial)).await;
         let transport = connected.map_err(|_| Fault::unsent(Failure::Connect, "no connection in time"))??;
-        self.opened.fetch_add(1, Ordering::Relaxed);
         let http2 = match (&transport, dial.version) {
             (_, Version::Http1) => false,
             (Transport::Tls(stream), Version::Negotiated) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use ::h2::Reason as Code;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -94,6 +95,13 @@ impl Exchange {
         match self {
             Self::Http1(exchange) => exchange.finish(),
             Self::Http2(exchange) => exchange.finish(),
+        }
+    }
+
+    /// Says by which code the exchange is given up when it is dropped before its end; HTTP/1.1 has only one way.
+    pub(crate) fn give_up_with(&mut self, code: Code) {
+        if let Self::Http2(exchange) = self {
+            exchange.give_up_with(code);
         }
     }
 

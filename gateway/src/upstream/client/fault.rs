@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use h2::Reason as Code;
+
 use crate::upstream::Failure;
 
 /// A failure with its particulars.
@@ -19,6 +21,8 @@ pub(crate) struct Fault {
     pub(crate) stale: bool,
     /// Whether there was no target at all.
     pub(crate) nobody: bool,
+    /// The code by which the service broke the stream, over HTTP/2.
+    pub(crate) code: Option<Code>,
 }
 
 impl Fault {
@@ -30,6 +34,7 @@ impl Fault {
             unsent: false,
             stale: false,
             nobody: false,
+            code: None,
         }
     }
 

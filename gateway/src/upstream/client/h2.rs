@@ -23,7 +23,11 @@ const WAITING: usize = 64 * 1024;
 
 /// One exchange on a stream.
 pub(crate) struct Exchange {
-    upload: Option<SendStream<Bytes>>,
+    stream: SendStream<Bytes>,
+    /// Whether the body of the request is not whole yet.
+    sending: bool,
+    /// The code that a stream is reset with when it is given up.
+    code: Reason,
     waiting: VecDeque<Bytes>,
     waiting_bytes: usize,
     finished: bool,
@@ -41,9 +45,11 @@ enum Download {
 pub(super) fn start(mut connection: SendRequest<Bytes>, head: &Head<'_>, tls: bool) -> Result<Exchange, Fault> {
     let request = request(head, tls)?;
     let end = head.body == Framing::Empty;
-    let (response, upload) = connection.send_request(request, end).map_err(|error| fault(&error))?;
+    let (response, stream) = connection.send_request(request, end).map_err(|error| fault(&error))?;
     Ok(Exchange {
-        upload: (!end).then_some(upload),
+        stream,
+        sending: !end,
+        code: Reason::CANCEL,
         waiting: VecDeque::new(),
         waiting_bytes: 0,
         finished: end,
@@ -87,10 +93,14 @@ impl Exchange {
     }
 
     pub(super) fn send(&mut self, piece: Bytes) {
-        if !piece.is_empty() && self.upload.is_some() {
+        if !piece.is_empty() && self.sending {
             self.waiting_bytes += piece.len();
             self.waiting.push_back(piece);
         }
+    }
+
+    pub(super) fn give_up_with(&mut self, code: Reason) {
+        self.code = code;
     }
 
     pub(super) fn finish(&mut self) {
@@ -140,33 +150,31 @@ impl Exchange {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
-        while let (Some(upload), Some(piece)) = (&mut self.upload, self.waiting.front_mut()) {
-            upload.reserve_capacity(piece.len());
-            match upload.poll_capacity(cx) {
+        while let (true, Some(piece)) = (self.sending, self.waiting.front_mut()) {
+            self.stream.reserve_capacity(piece.len());
+            match self.stream.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(capacity))) if capacity > 0 => {
                     let part = piece.split_to(capacity.min(piece.len()));
                     self.waiting_bytes -= part.len();
                     if piece.is_empty() {
                         self.waiting.pop_front();
                     }
-                    upload.send_data(part, false).map_err(|error| fault(&error))?;
+                    self.stream.send_data(part, false).map_err(|error| fault(&error))?;
                 }
                 // The service does not want the rest; its answer says the rest.
                 Poll::Ready(None | Some(Err(_))) => self.abandon_upload(),
                 Poll::Ready(Some(Ok(_))) | Poll::Pending => return Ok(()),
             }
         }
-        if self.finished
-            && self.waiting.is_empty()
-            && let Some(mut upload) = self.upload.take()
-        {
-            let _ = upload.send_data(Bytes::new(), true);
+        if self.finished && self.sending && self.waiting.is_empty() {
+            self.sending = false;
+            let _ = self.stream.send_data(Bytes::new(), true);
         }
         Ok(())
     }
 
     fn abandon_upload(&mut self) {
-        self.upload = None;
+        self.sending = false;
         self.waiting.clear();
         self.waiting_bytes = 0;
     }
@@ -174,8 +182,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(upload) = &mut self.upload {
-            upload.send_reset(Reason::CANCEL);
+        if self.sending || !matches!(self.download, Download::Done) {
+            self.stream.send_reset(self.code);
         }
     }
 }
@@ -216,6 +224,7 @@ fn fault(error: &h2::Error) -> Fault {
             && error
                 .reason()
                 .is_none_or(|reason| reason == Reason::REFUSED_STREAM || reason == Reason::NO_ERROR),
+        code: error.reason().filter(|_| error.is_remote() && error.is_reset()),
         ..Fault::new(failure, format!("the stream broke: {error}"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,8 +93,13 @@ impl Idle {
         }
     }
 
-    /// How many wait.
-    pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+    /// How many wait that lead to an address.
+    pub(super) fn count_at(&self, address: SocketAddr) -> usize {
+        let of_shard = |shard: &Shard| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let lists = shard.iter().filter(|(key, _)| key.address == address);
+            lists.map(|(_, waiting)| waiting.len()).sum::<usize>()
+        };
+        self.shards.iter().map(of_shard).sum()
     }
 }

@@ -173,3 +173,94 @@ impl ServerCertVerifier for Anybody {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+    use rustls::ServerConfig;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::upstream::client::{Client, Dial, Failure, Fault, Version};
+
+    fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+    }
+
+    /// A service with a certificate for `db.example` that is good until this year.
+    async fn service(authority: &CertifiedIssuer<'static, KeyPair>, until: i32) -> SocketAddr {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec!["db.example".to_owned()]).expect("a name");
+        params.not_after = date_time_ymd(until, 1, 1);
+        let certificate = params.signed_by(&key, authority).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(PROVIDER.clone())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .expect("a configuration");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = acceptor.accept(stream).await;
+            }
+        });
+        address
+    }
+
+    async fn connect(address: SocketAddr, settings: TlsSettings<'_>) -> Result<(), Fault> {
+        let tls = Tls::new(settings).expect("usable settings");
+        let dial = Dial {
+            address,
+            tls: Some(&tls),
+            version: Version::Http1,
+            timeout: Duration::from_secs(10),
+            preamble: None,
+        };
+        Client::open(&dial).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_service_is_believed_only_with_a_certificate_that_proves_its_name() {
+        let (ours, theirs) = (authority("ours"), authority("theirs"));
+        let good = service(&ours, 4000).await;
+        let expired = service(&ours, 2001).await;
+        let stranger = service(&theirs, 4000).await;
+        for (address, name, verify, complaint) in [
+            (good, "db.example", true, None),
+            (good, "shop.example", true, Some("not valid for name")),
+            (expired, "db.example", true, Some("expired")),
+            (stranger, "db.example", true, Some("UnknownIssuer")),
+            (stranger, "shop.example", false, None),
+        ] {
+            let settings = TlsSettings {
+                name,
+                verify,
+                authorities: vec![ours.as_ref().der().clone()],
+                ..TlsSettings::default()
+            };
+            let fault = connect(address, settings).await.err();
+            match (&fault, complaint) {
+                (None, None) => {}
+                (Some(fault), Some(complaint)) => {
+                    assert_eq!(fault.failure, Failure::Tls, "{fault}");
+                    assert!(
+                        fault.unsent && fault.to_string().contains(complaint),
+                        "{complaint}: {fault}"
+                    );
+                }
+                _ => panic!("{name}, {complaint:?}: {fault:?}"),
+            }
+        }
+    }
+}

@@ -51,6 +51,7 @@ pub(super) fn find(
 ) -> Vec<Attention> {
     let mut found = of_gateways(gateways, newest, now);
     found.extend(of_upstreams(conditions));
+    found.extend(of_certificates(conditions));
     found.extend(of_mails(conditions));
     found.extend(of_access(conditions, now));
     found.extend(switched_off(
@@ -115,6 +116,45 @@ fn of_upstreams(conditions: &Conditions) -> Vec<Attention> {
         open(Attention::new("info", title, "The others take their share."), name)
     });
     empty.chain(thinned).collect()
+}
+
+fn of_certificates(conditions: &Conditions) -> Vec<Attention> {
+    let classes = [
+        (
+            "bad",
+            "has expired",
+            "have expired",
+            "Clients refuse the names that it serves.",
+            &conditions.expired_certificates,
+        ),
+        (
+            "bad",
+            "ends within 7 days",
+            "end within 7 days",
+            "Then clients refuse the names that it serves.",
+            &conditions.ending_certificates,
+        ),
+        (
+            "warn",
+            "ends within 30 days",
+            "end within 30 days",
+            "There is time to have a new one signed.",
+            &conditions.aging_certificates,
+        ),
+    ];
+    let attention = classes.into_iter().filter_map(|(tone, one, many, text, names)| {
+        let item = match names.as_slice() {
+            [] => return None,
+            [name] => Attention::new(tone, format!("Certificate {name} {one}"), text)
+                .at(urls::console::object(Kind::Certificate, name), "Replace"),
+            several => {
+                let title = format!("{} certificates {many}", several.len());
+                Attention::new(tone, title, several.join(", ")).at(urls::console::list(Kind::Certificate), "Review")
+            }
+        };
+        Some(item)
+    });
+    attention.collect()
 }
 
 fn of_mails(conditions: &Conditions) -> Vec<Attention> {
@@ -196,6 +236,9 @@ mod tests {
             disabled_routes: Vec::new(),
             empty_upstreams: Vec::new(),
             thinned_upstreams: Vec::new(),
+            expired_certificates: Vec::new(),
+            ending_certificates: Vec::new(),
+            aging_certificates: Vec::new(),
             ending_tokens: Vec::new(),
         }
     }
@@ -270,6 +313,25 @@ mod tests {
             find(&[late], Some(&fresh), &calm(), NOW),
             [],
             "a change needs a moment to arrive"
+        );
+    }
+
+    #[test]
+    fn certificates_are_spoken_of_before_they_end() {
+        let conditions = Conditions {
+            expired_certificates: vec!["old".to_owned()],
+            ending_certificates: vec!["a".to_owned(), "b".to_owned()],
+            aging_certificates: vec!["soon".to_owned()],
+            ..calm()
+        };
+        let titles = titles(&[gateway("edge")], &conditions);
+        assert_eq!(
+            titles,
+            [
+                "Certificate old has expired",
+                "2 certificates end within 7 days",
+                "Certificate soon ends within 30 days"
+            ]
         );
     }
 

@@ -4,7 +4,7 @@ use control::overview::Counts;
 use control::{ListQuery, list};
 use model::Kind;
 use model::actor::Resource;
-use model::route::{PathPattern, RouteSpec};
+use model::route::{PathPattern, Protocol, RouteSpec};
 
 use crate::console::matching;
 use crate::console::routes::asks_for_key;
@@ -86,5 +86,6 @@ fn steps(console: &Console, counts: Counts) -> Vec<Step> {
 
 /// Whether an example of what the route takes can be told from its rules.
 fn is_callable(route: &RouteSpec) -> bool {
-    route.enabled && !matches!(route.paths.first(), Some(PathPattern::Regex(_)))
+    let takes_anybody = route.snis.is_empty() && route.sources.is_empty() && route.protocols.contains(&Protocol::Http);
+    route.enabled && takes_anybody && !matches!(route.paths.first(), Some(PathPattern::Regex(_)))
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalogue;
+mod certificates;
 mod keys;
 mod objects;
 mod overview;

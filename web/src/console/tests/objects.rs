@@ -327,3 +327,97 @@ async fn an_auditor_sees_everything_and_changes_nothing() {
     assert_eq!(refused.status, 403);
     assert!(now::<RouteSpec>(&house, "list-orders").await.spec.enabled);
 }
+
+#[actix_web::test]
+async fn everything_that_a_route_can_ask_for_has_its_field() {
+    let house = House::new().await;
+    let service = service(&house).await.id.to_string();
+    let fields = [
+        ("name", "reports"),
+        ("service", service.as_str()),
+        ("_multimap", "queries"),
+        ("queries.0.name", "version"),
+        ("queries.0.value", "2"),
+        ("_words", "sources"),
+        ("sources", "10.0.0.0/8, 192.0.2.7"),
+        ("_words", "snis"),
+        ("snis", "api.example.com"),
+        ("_list", "protocols"),
+        ("protocols.0", "https"),
+        ("_integers", "ports"),
+        ("ports", ""),
+        ("_integer", "timeout_ms"),
+        ("timeout_ms", "9000"),
+        ("_integer", "max_body_bytes"),
+        ("max_body_bytes", "0"),
+        ("_choice", "access_log"),
+        ("access_log", "full"),
+        ("_number", "trace_sampling"),
+        ("trace_sampling", "0.25"),
+    ];
+    let answer = house.post("/console/routes/new", &fields).await;
+    assert_eq!(answer.status, 303);
+    let page = house.get("/console/routes/reports").await;
+    page.shows(&[
+        "version=2",
+        "10.0.0.0/8",
+        "192.0.2.7",
+        "api.example.com",
+        "9000 ms",
+        "without bound",
+        "0.25 of all",
+    ]);
+    let list = house.get("/console/routes").await;
+    list.shows(&["query version", "from 10.0.0.0/8 +1", "name api.example.com"]);
+    let form = house.get("/console/routes/reports/edit").await;
+    form.shows(&["value=\"10.0.0.0/8, 192.0.2.7\"", "value=\"0.25\"", "value=\"9000\""]);
+}
+
+#[actix_web::test]
+async fn ports_are_numbers_and_what_is_none_is_told_beside_the_field() {
+    let house = House::new().await;
+    let service = service(&house).await.id.to_string();
+    let fields = |ports| {
+        [
+            ("name", "database"),
+            ("service", service.as_str()),
+            ("_list", "protocols"),
+            ("protocols.0", "tcp"),
+            ("_integers", "ports"),
+            ("ports", ports),
+        ]
+    };
+    let refused = house.post("/console/routes/new", &fields("5432, five")).await;
+    assert_eq!(refused.status, 422);
+    refused.shows(&["value=\"5432, five\"", "Must be a whole number", "id=\"f-ports-e\""]);
+    assert_eq!(
+        house.post("/console/routes/new", &fields("5432, 5433")).await.status,
+        303
+    );
+    house
+        .get("/console/routes/database")
+        .await
+        .shows(&["port 5432", "5432, 5433", "nc GATEWAY 5432"]);
+}
+
+#[actix_web::test]
+async fn a_route_that_never_matches_is_marked_where_it_is_seen() {
+    let house = House::new().await;
+    service(&house).await;
+    make::<RouteSpec>(
+        &house,
+        json!({"name": "wide", "service": "orders", "paths": ["/a"], "priority": 1}),
+    )
+    .await;
+    make::<RouteSpec>(
+        &house,
+        json!({"name": "narrow", "service": "orders", "paths": ["/a/b"]}),
+    )
+    .await;
+    house.get("/console/routes").await.shows(&["Never matches"]);
+    house
+        .get("/console/routes/narrow")
+        .await
+        .shows(&["never matches: route <code>wide</code>"]);
+    house.get("/console/routes/wide").await.hides(&["never matches"]);
+}

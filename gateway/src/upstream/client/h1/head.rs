@@ -142,6 +142,8 @@ pub(super) fn read(input: &mut BytesMut, scanned: &mut usize, method: &Method) -
             Err(Fault::bad_answer("the head of the response is too large"))
         } else if !could_be_a_head(input) {
             Err(Fault::bad_answer("the response does not begin as one of HTTP/1"))
+        } else if has_bare_line_feed(input, from) {
+            Err(Fault::bad_answer("a line of the head ends without a carriage return"))
         } else {
             Ok(None)
         };
@@ -158,6 +160,11 @@ fn could_be_a_head(input: &[u8]) -> bool {
     let start = b"HTTP/1.";
     let seen = input.len().min(start.len());
     input[..seen] == start[..seen]
+}
+
+/// Whether a line ends in a way that other readers would take for the end of the head.
+fn has_bare_line_feed(input: &[u8], from: usize) -> bool {
+    memchr::memchr_iter(b'\n', &input[from..]).any(|at| at + from == 0 || input[at + from - 1] != b'\r')
 }
 
 fn parse(bytes: Bytes, method: &Method) -> Result<Answer, Fault> {

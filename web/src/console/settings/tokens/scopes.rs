@@ -67,6 +67,7 @@ impl Grants {
 fn title(resource: Resource) -> String {
     match resource {
         Resource::ApiTokens => "API tokens".to_owned(),
+        Resource::Certificates => "Certificates, SNIs".to_owned(),
         Resource::Products => "APIs, products, plans".to_owned(),
         Resource::Applications => "Applications, developers".to_owned(),
         Resource::Admins => "Administrators".to_owned(),

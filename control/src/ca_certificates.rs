@@ -1,0 +1,43 @@
+//! CA certificates: the SNIs that trust one depend on it.
+
+use model::actor::Resource;
+use model::ca_certificate::CaCertificateSpec;
+use model::clock::Timestamp;
+use model::{Errors, Kind, Stored};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::error::{Dependant, Result};
+use crate::store::{Deployment, Filter, Table};
+
+impl Table for CaCertificateSpec {
+    const TABLE: &'static str = "ca_certificates";
+    const RESOURCE: Resource = Resource::Certificates;
+    const FILTERS: &'static [(&'static str, Filter)] = &[("expires_before", Filter::Before("expires_at"))];
+
+    fn complete(deployment: Deployment<'_>, _id: Uuid, before: Option<&Self>, spec: &mut Self, errors: &mut Errors) {
+        spec.check_time(before, deployment.now, errors);
+    }
+
+    async fn present(_connection: &mut PgConnection, objects: &mut [Stored<Self>], now: Timestamp) -> Result<()> {
+        for stored in objects {
+            stored.spec.info.look(now);
+        }
+        Ok(())
+    }
+
+    async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
+        let rows = sqlx::query!(
+            "select id, name from snis where spec -> 'ca_certificates' ? $1 order by name, id",
+            id.to_string(),
+        )
+        .fetch_all(connection)
+        .await?;
+        let dependant = |id, name| Dependant {
+            kind: Kind::Sni,
+            id,
+            name,
+        };
+        Ok(rows.into_iter().map(|row| dependant(row.id, row.name)).collect())
+    }
+}

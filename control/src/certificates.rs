@@ -1,0 +1,129 @@
+//! Certificates: their keys are sealed before they are stored, and never shown.
+
+use model::actor::Resource;
+use model::certificate::{CertificateSpec, check_key};
+use model::clock::Timestamp;
+use model::sealing::{Place, PrivateKey};
+use model::{Code, Errors, Kind, Stored};
+use sqlx::PgConnection;
+use time::UtcOffset;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use crate::error::{Dependant, Result};
+use crate::references;
+use crate::store::{Deployment, Filter, Table};
+
+impl Table for CertificateSpec {
+    const TABLE: &'static str = "certificates";
+    const RESOURCE: Resource = Resource::Certificates;
+    const FILTERS: &'static [(&'static str, Filter)] = &[("expires_before", Filter::Before("expires_at"))];
+
+    fn complete(deployment: Deployment<'_>, id: Uuid, before: Option<&Self>, spec: &mut Self, errors: &mut Errors) {
+        spec.check_time(before, deployment.now, errors);
+        let first = Pair {
+            place: place(id, "key"),
+            cert: &spec.cert,
+            known: before.and_then(|before| before.key.as_ref()),
+        };
+        spec.key = first.sealed(deployment, spec.key.take(), errors);
+        let Some(cert) = &spec.cert_alt else {
+            spec.key_alt = None;
+            return;
+        };
+        let second = Pair {
+            place: place(id, "key_alt"),
+            cert,
+            known: before.and_then(|before| before.key_alt.as_ref()),
+        };
+        spec.key_alt = second.sealed(deployment, spec.key_alt.take(), errors);
+    }
+
+    async fn present(_connection: &mut PgConnection, objects: &mut [Stored<Self>], now: Timestamp) -> Result<()> {
+        for stored in objects {
+            (stored.spec.key, stored.spec.key_alt) = (None, None);
+            stored.spec.info.look(now);
+        }
+        Ok(())
+    }
+
+    async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
+        references::dependants(connection, Kind::Sni, ("snis", "certificate_id"), id).await
+    }
+}
+
+fn place(id: Uuid, member: &'static str) -> Place {
+    Place {
+        kind: Kind::Certificate,
+        id,
+        member,
+    }
+}
+
+/// A chain, where its key belongs, and the key that is stored there.
+struct Pair<'a> {
+    place: Place,
+    cert: &'a str,
+    known: Option<&'a PrivateKey>,
+}
+
+impl Pair<'_> {
+    /// The key as it is stored: the one that was given, or the one that stays.
+    fn sealed(&self, deployment: Deployment<'_>, given: Option<PrivateKey>, errors: &mut Errors) -> Option<PrivateKey> {
+        let member = self.place.member;
+        let opened = self
+            .known
+            .and_then(|known| deployment.secrets.open_key(self.place, known));
+        match given {
+            Some(key) if !key.is_sealed() => {
+                // The same key keeps its sealed form, so that nothing counts as changed.
+                if opened.as_deref() == Some(key.expose()) {
+                    return self.known.cloned();
+                }
+                return Some(deployment.secrets.seal_key(self.place, key.expose()));
+            }
+            Some(key) if self.known != Some(&key) => {
+                errors.add(member, Code::Invalid, "must be PEM: a sealed key cannot be sent");
+                return None;
+            }
+            _ => {}
+        }
+        let missing = match (self.known, opened) {
+            (None, _) => "is required: the private key as PEM",
+            (Some(_), None) => "is required again: the stored one was sealed under another secret",
+            (Some(known), Some(key)) if check_key(self.cert, &key).is_ok() => return Some(known.clone()),
+            _ => "is required: the stored one does not belong to this certificate",
+        };
+        errors.add(member, Code::Required, missing);
+        None
+    }
+}
+
+/// A time as specs hold it, which sorts as text.
+pub(crate) fn as_text(time: Timestamp) -> String {
+    let time = time.checked_to_offset(UtcOffset::UTC).unwrap_or(time);
+    let whole = time.replace_nanosecond(0).unwrap_or(time);
+    whole.format(&Rfc3339).unwrap_or_default()
+}
+
+/// A time that somebody wrote, as specs hold it.
+pub(crate) fn in_utc(text: &str) -> Option<String> {
+    Timestamp::parse(text, &Rfc3339).ok().map(as_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_compared_in_one_form() {
+        for (text, read) in [
+            ("2027-01-31T02:00:00+02:00", Some("2027-01-31T00:00:00Z")),
+            ("2027-01-31T00:00:00.25Z", Some("2027-01-31T00:00:00Z")),
+            ("9999-12-31T23:00:00-23:00", Some("9999-12-31T23:00:00-23:00")),
+            ("2027-01-31", None),
+        ] {
+            assert_eq!(in_utc(text).as_deref(), read, "{text}");
+        }
+    }
+}

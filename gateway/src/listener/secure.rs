@@ -1,0 +1,65 @@
+//! The way from a TCP connection to one under TLS: in time, and not too many at once.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
+
+use super::facts::Addresses;
+use crate::config::limits;
+use crate::stream::{Ends, Streams};
+
+/// Shakes hands as the server of a connection.
+#[async_trait]
+pub(crate) trait Handshake: Send + Sync {
+    /// Speaks TLS on a connection of which no byte was read.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>>;
+}
+
+/// Handshakes of one listener.
+#[derive(Clone)]
+pub(crate) struct Secure {
+    handshake: Arc<dyn Handshake>,
+    /// Where connections go that a route takes as they are.
+    passing: Arc<Streams>,
+    /// One that stalls holds its place until the deadline, so that there are many more of them than processors.
+    places: Arc<Semaphore>,
+}
+
+impl Secure {
+    /// Shakes hands in this way.
+    pub(crate) fn new(handshake: Arc<dyn Handshake>, passing: Arc<Streams>) -> Self {
+        Self {
+            handshake,
+            passing,
+            places: Arc::new(Semaphore::new(limits::HANDSHAKES)),
+        }
+    }
+
+    /// Passes a connection on if a route takes it as it is; else it is for [`Secure::accept`].
+    pub(super) async fn divert(&self, stream: TcpStream, addresses: Addresses) -> Option<TcpStream> {
+        let ends = Ends {
+            peer: addresses.client,
+            local: addresses.local,
+        };
+        self.passing.divert(stream, ends).await
+    }
+
+    /// A connection under TLS, or the reason why there is none in time.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let shaking = async {
+            // A silent client must not hold a place: it gets one when it has said something.
+            stream.peek(&mut [0]).await?;
+            let place = self.places.acquire().await.map_err(io::Error::other)?;
+            let shaken = self.handshake.handshake(stream).await;
+            drop(place);
+            shaken
+        };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long");
+        timeout(limits::HANDSHAKE, shaking).await.map_err(late)?
+    }
+}
