@@ -21,6 +21,7 @@ const DEADLINE: Duration = Duration::from_mins(2);
 pub(crate) struct Database {
     process: Process,
     programs: PathBuf,
+    cluster: PathBuf,
     pub(crate) url: String,
 }
 
@@ -58,7 +59,12 @@ impl Database {
         }
         let process = Process::start(&command, REST, &log)?;
         let url = format!("postgres://postgres@{address}/postgres");
-        let database = Self { process, programs, url };
+        let database = Self {
+            process,
+            programs,
+            cluster,
+            url,
+        };
         database.until_ready(address)?;
         database.migrate()?;
         Ok(database)
@@ -142,6 +148,8 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         self.process.interrupt();
+        // Another scenario brings up its own.
+        let _ = fs::remove_dir_all(&self.cluster);
     }
 }
 
