@@ -195,8 +195,10 @@ impl Workshop {
             .env("GATEHOUSE_SECRET", configuration::secret())
             .env("GATEHOUSE_PROXY_LISTEN", address.to_string())
             .env("GATEHOUSE_STATUS_LISTEN", status.to_string())
+            .env("GATEHOUSE_PROXY_TLS_LISTEN", free_address()?.to_string())
             .env("GATEHOUSE_GATEWAY_NAME", name)
             .env("GATEHOUSE_THREADS", "1")
+            .env("GATEHOUSE_ACCESS_LOG", "off")
             .env("GATEHOUSE_LOG", "error");
         self.start(name, &command, address, Some(status))
     }
