@@ -5,7 +5,9 @@ export SQLX_OFFLINE ?= true
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release
+BENCH = taskset -c 1 bench/target/release/bench
+
+.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release bench
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,3 +50,8 @@ sqlx-data: ## Describe the queries anew after changing one, or a migration
 
 release: ## Build the optimised binary, target/release/gatehouse; takes long
 	cargo build --release --locked
+
+bench: ## Measure beside nginx, HAProxy and bare Pingora; ARGS choose scenarios, `ARGS=quick` is short
+	@scripts/bootstrap bench
+	@PATH="$$HOME/.cargo/bin:/usr/sbin:$$PATH"; export PATH; \
+	cargo build --release --locked && (cd bench && cargo build --release --locked) && $(BENCH) $(ARGS)
