@@ -64,7 +64,7 @@ impl Table for SniSpec {
         let certificates = certificates(connection, ids).await?;
         for stored in objects {
             let found = certificates.get(&stored.spec.certificate);
-            stored.spec.warnings = found.map(|found| warnings(&stored.spec, found)).unwrap_or_default();
+            stored.spec.problems = found.map(|found| problems(&stored.spec, found)).unwrap_or_default();
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ async fn certificates(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<H
     Ok(known)
 }
 
-fn warnings(spec: &SniSpec, certificate: &Known) -> Vec<String> {
+fn problems(spec: &SniSpec, certificate: &Known) -> Vec<String> {
     let mut found = Vec::new();
     let (name, certificate_name) = (spec.name.as_str(), &certificate.name);
     if !certificate.enabled {

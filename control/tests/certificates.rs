@@ -231,12 +231,12 @@ async fn names_refer_to_certificates_and_authorities_that_stay_while_they_do() {
     let covered = create::<SniSpec>(&house, &admin, sni("x.a.example"))
         .await
         .expect("made");
-    assert_eq!(covered.spec.warnings, Vec::<String>::new());
+    assert_eq!(covered.spec.problems, Vec::<String>::new());
     let uncovered = create::<SniSpec>(&house, &admin, sni("b.example")).await.expect("made");
     assert!(
-        uncovered.spec.warnings[0].contains("is not for `b.example`"),
+        uncovered.spec.problems[0].contains("is not for `b.example`"),
         "{:?}",
-        uncovered.spec.warnings
+        uncovered.spec.problems
     );
     let Err(Error::Invalid(errors)) = create::<SniSpec>(&house, &admin, sni("b.example")).await else {
         panic!("twice")

@@ -34,7 +34,7 @@ crate::draft! {
         pub enabled: Option<bool>,
         /// What is odd about it, though it works; only answered.
         #[schema(read_only, value_type = Object)]
-        pub warnings: Value,
+        pub problems: Value,
     }
 }
 
@@ -104,7 +104,7 @@ pub struct SniSpec {
     pub enabled: bool,
     /// What is odd about it, though it works; only in answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Noun for SniSpec {
@@ -147,7 +147,7 @@ impl Noun for SniSpec {
             min_tls: draft.min_tls.unwrap_or_default(),
             tags,
             enabled: draft.enabled.unwrap_or(true),
-            warnings: Vec::new(),
+            problems: Vec::new(),
         })
     }
 

@@ -142,7 +142,7 @@ fn everything_below(directory: &Path) -> String {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             all.push_str(&everything_below(&path));
-        } else {
+        } else if path.is_file() {
             all.push_str(&String::from_utf8_lossy(&fs::read(&path).expect("a file")));
         }
     }

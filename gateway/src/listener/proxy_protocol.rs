@@ -117,7 +117,7 @@ fn pair<I: Into<IpAddr>>(source: (I, u16), destination: (I, u16)) -> (SocketAddr
 
 /// Takes the header off a connection, and not a byte more. The addresses are the header's, or the socket's where it has
 /// none.
-pub(super) async fn take(stream: &mut TcpStream, socket: Addresses) -> io::Result<Addresses> {
+pub(crate) async fn take(stream: &mut TcpStream, socket: Addresses) -> io::Result<Addresses> {
     let junk = || io::Error::new(io::ErrorKind::InvalidData, "there is no PROXY header");
     let reading = async {
         let (mut header, mut piece) = (Vec::new(), [0; 512]);

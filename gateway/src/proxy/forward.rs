@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::{HeaderName, HeaderValue};
+use model::route::RequestKind;
 use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
@@ -11,7 +12,7 @@ use plugins::{Facts, Identity};
 
 use super::context::Forward;
 use crate::path;
-use crate::router::{self, RequestKind};
+use crate::router;
 use crate::runtime::{Route, Service};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

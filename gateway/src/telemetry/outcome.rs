@@ -107,7 +107,7 @@ impl Default for Outcome<'_> {
     }
 }
 
-impl Outcome<'_> {
+impl<'a> Outcome<'a> {
     /// The time with the service, to its last byte where that is known.
     pub(crate) fn upstream_time(&self) -> Duration {
         self.exchange.total.max(self.upstream).min(self.latency)

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use h2::client::SendRequest;
 use model::service::{HttpVersion, ServiceProtocol};
 use tokio::io::AsyncWriteExt as _;
@@ -19,12 +17,11 @@ use super::Failure;
 use super::exchange::{Exchange, Head};
 use super::fault::Fault;
 use super::idle::Idle;
+use super::shared::{Shared, Stream};
 use super::tls::Tls;
 use super::transport::Transport;
 use super::{h1, h2 as http2};
 
-/// The most HTTP/2 connections to one target.
-const SHARED: usize = 8;
 /// Bytes that a target may send on a stream, and on a connection, before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
@@ -101,16 +98,6 @@ pub(crate) struct Client {
     shared: Mutex<HashMap<Key, Arc<Shared>>>,
 }
 
-/// The HTTP/2 connections to one target.
-#[derive(Debug, Default)]
-struct Shared {
-    connections: Mutex<Vec<SendRequest<Bytes>>>,
-    /// Held while one is made, so that a burst makes one and not a hundred.
-    making: tokio::sync::Mutex<()>,
-    /// Whether the target chose HTTP/1.1, where each connection is for one exchange at a time.
-    http1: AtomicBool,
-}
-
 /// A connection for one exchange.
 pub(crate) struct Lease {
     /// Whether the connection was there before.
@@ -122,7 +109,7 @@ pub(crate) struct Lease {
 
 enum Connection {
     Http1(h1::Connection),
-    Http2(SendRequest<Bytes>),
+    Http2(Stream),
 }
 
 impl Lease {
@@ -131,7 +118,7 @@ impl Lease {
         let tls = self.key.tls != 0;
         let exchange = match self.connection {
             Connection::Http1(connection) => Exchange::Http1(Box::new(connection.start(head))),
-            Connection::Http2(connection) => Exchange::Http2(Box::new(http2::start(connection, head, tls)?)),
+            Connection::Http2(stream) => Exchange::Http2(Box::new(http2::start(stream, head, tls)?)),
         };
         Ok((exchange, Return(self.kept.then_some(self.key))))
     }
@@ -189,8 +176,7 @@ impl Client {
     pub(crate) fn distrust(&self, back: &Return) {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = back.0.and_then(|key| shared.get(&key)) {
-            let mut connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            connections.clear();
+            shared.forget();
         }
     }
 
@@ -198,11 +184,7 @@ impl Client {
     pub(crate) fn sweep(&self) {
         self.idle.sweep();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.retain(|_, shared| {
-            shared.drop_dead();
-            let connections = shared.connections.lock().unwrap_or_else(PoisonError::into_inner);
-            !connections.is_empty() || shared.http1.load(Ordering::Relaxed)
-        });
+        shared.retain(|_, shared| shared.is_of_use());
     }
 
     /// How many connections to an address wait.
@@ -219,28 +201,27 @@ impl Client {
             .or_default()
             .clone();
         let late = |_| Fault::unsent(Failure::Connect, "no connection in time");
-        if let Some(connection) = shared.ready() {
-            return Ok((Connection::Http2(connection), true));
+        if let Some(stream) = shared.ready() {
+            return Ok((Connection::Http2(stream), true));
         }
-        if shared.http1.load(Ordering::Relaxed) {
+        if shared.chose_http1() {
             return Ok((self.connect(dial, deadline).await?, false));
         }
         let _making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
-        if let Some(connection) = shared.ready() {
-            return Ok((Connection::Http2(connection), true));
+        if let Some(stream) = shared.ready() {
+            return Ok((Connection::Http2(stream), true));
         }
-        if shared.http1.load(Ordering::Relaxed) {
+        if shared.chose_http1() {
             return Ok((self.connect(dial, deadline).await?, false));
         }
-        if let Some(full) = shared.full() {
-            let ready = timeout_at(deadline, full.ready()).await.map_err(late)?;
-            let ready = ready.map_err(|error| Fault::unsent(Failure::Reset, error.to_string()))?;
-            return Ok((Connection::Http2(ready), true));
+        // When there may be no more connections, the stream waits for its turn on one of them.
+        if let Some(stream) = shared.turn() {
+            return Ok((Connection::Http2(stream), true));
         }
         let connection = self.connect(dial, deadline).await?;
         match &connection {
-            Connection::Http2(connection) => shared.add(connection.clone()),
-            Connection::Http1(_) => shared.http1.store(true, Ordering::Relaxed),
+            Connection::Http2(stream) => shared.add(stream),
+            Connection::Http1(_) => shared.is_http1(),
         }
         Ok((connection, false))
     }
@@ -259,47 +240,7 @@ impl Client {
         let shaken = timeout_at(deadline, handshake(transport)).await;
         shaken
             .map_err(|_| Fault::unsent(Failure::Connect, "no HTTP/2 in time"))?
-            .map(Connection::Http2)
-    }
-}
-
-impl Shared {
-    /// A connection that takes one more stream at once.
-    fn ready(&self) -> Option<SendRequest<Bytes>> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
-        connections.retain(|connection| {
-            if found.is_some() || connection.num_active_streams() >= connection.current_max_send_streams() {
-                return true;
-            }
-            match connection.clone().ready().now_or_never() {
-                Some(Ok(ready)) => {
-                    found = Some(ready);
-                    true
-                }
-                Some(Err(_)) => false,
-                None => true,
-            }
-        });
-        found
-    }
-
-    /// One to wait for when there may be no more.
-    fn full(&self) -> Option<SendRequest<Bytes>> {
-        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        (connections.len() >= SHARED).then(|| connections[0].clone())
-    }
-
-    fn add(&self, connection: SendRequest<Bytes>) {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
-    }
-
-    fn drop_dead(&self) {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.retain(|connection| !matches!(connection.clone().ready().now_or_never(), Some(Err(_))));
+            .map(|sender| Connection::Http2(Stream::first(sender)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
+use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, HOST, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -17,12 +17,15 @@ use super::Failure;
 use super::exchange::{Event, Framing, Head};
 use super::fault::Fault;
 use super::h1::is_hop_by_hop;
+use super::shared::Stream;
 
 /// Bytes of a request that may wait to be written.
 const WAITING: usize = 64 * 1024;
 
 /// One exchange on a stream.
 pub(crate) struct Exchange {
+    /// Counts it on its connection.
+    _room: Stream,
     stream: SendStream<Bytes>,
     /// Whether the body of the request is not whole yet.
     sending: bool,
@@ -42,11 +45,15 @@ enum Download {
 }
 
 /// Begins an exchange on a shared connection that is ready for one.
-pub(super) fn start(mut connection: SendRequest<Bytes>, head: &Head<'_>, tls: bool) -> Result<Exchange, Fault> {
+pub(super) fn start(mut room: Stream, head: &Head<'_>, tls: bool) -> Result<Exchange, Fault> {
     let request = request(head, tls)?;
     let end = head.body == Framing::Empty;
-    let (response, stream) = connection.send_request(request, end).map_err(|error| fault(&error))?;
+    let (response, stream) = room
+        .sender()
+        .send_request(request, end)
+        .map_err(|error| fault(&error))?;
     Ok(Exchange {
+        _room: room,
         stream,
         sending: !end,
         code: Reason::CANCEL,

@@ -10,6 +10,7 @@ mod fault;
 mod h1;
 mod h2;
 mod idle;
+mod shared;
 mod tls;
 mod transport;
 
