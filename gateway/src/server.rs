@@ -84,12 +84,7 @@ struct Shared {
 impl Gateway {
     /// Listens, and begins to follow the configuration. Requests are refused until the first one is loaded.
     pub fn start(config: Config) -> Result<Running, Error> {
-        let id = gateway_id(config.data_dir.as_deref())?;
-        let instance = Instance {
-            id,
-            name: config.name.clone(),
-            started_at: config.clock.now(),
-        };
+        let instance = instance(&config)?;
         let listeners = Listeners::bind(&config)?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
@@ -149,6 +144,15 @@ impl Gateway {
             connections,
         })
     }
+}
+
+/// Who this gateway is, from now on.
+fn instance(config: &Config) -> Result<Instance, Error> {
+    Ok(Instance {
+        id: gateway_id(config.data_dir.as_deref())?,
+        name: config.name.clone(),
+        started_at: config.clock.now(),
+    })
 }
 
 impl Running {

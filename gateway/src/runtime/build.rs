@@ -19,7 +19,7 @@ use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
 use crate::router::Router;
-use crate::tls::{Expiry, Outward, Store};
+use crate::tls::{Expiry, Outward, Store, Unusable};
 use crate::upstream::client::Version;
 use crate::upstream::{GroupKey, Mirror, Place, Pool, Settings, Split, Target, Upstreams, Wanted};
 
@@ -276,10 +276,11 @@ impl Builder {
         for (id, spec) in served() {
             let Some(pool) = pools.remove(id) else { continue };
             let tls = self.state.tls.outward(&spec.tls);
-            problems.extend(tls.as_ref().err().map(|message| Problem {
+            let unusable = tls.as_ref().err().filter(|unusable| !unusable.chosen);
+            problems.extend(unusable.map(|unusable| Problem {
                 kind: Kind::Service,
                 id: id.0,
-                message: message.clone(),
+                message: unusable.message.clone(),
             }));
             services.insert(
                 *id,
@@ -373,7 +374,7 @@ fn compile_service(
     id: ServiceId,
     spec: &ServiceSpec,
     name: &str,
-    (pool, outward): (Arc<Pool>, Result<Outward, String>),
+    (pool, outward): (Arc<Pool>, Result<Outward, Unusable>),
 ) -> Service {
     let port = spec
         .url

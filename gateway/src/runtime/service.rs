@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::id::ServiceId;
 use model::service::{ProxyProtocol, Retry, Scheme, Tls as TlsSpec};
 
-use crate::tls::Outward;
+use crate::tls::{Outward, Unusable};
 use crate::upstream::client::{Failure, Fault, Tls, TlsSettings, Version};
 use crate::upstream::{Mirror, Pool};
 
@@ -30,7 +30,7 @@ pub struct Service {
     /// How targets prove who they are, and the gateway to them.
     pub tls: TlsSpec,
     /// What these settings name; the error says what is missing.
-    pub(crate) outward: Result<Outward, String>,
+    pub(crate) outward: Result<Outward, Unusable>,
     /// Which HTTP is spoken to targets.
     pub(crate) version: Version,
     /// TLS for that, and for requests that only HTTP/1.1 can carry; made when they are needed first.
@@ -70,7 +70,7 @@ impl Service {
             &self.handshakes.http1
         };
         let make = || {
-            let outward = self.outward.clone()?;
+            let outward = self.outward.clone().map_err(|unusable| unusable.message)?;
             let settings = TlsSettings {
                 authorities: outward.authorities,
                 client: outward.client,

@@ -165,10 +165,12 @@ impl Compiler {
         let keys = match self.keys.get(&spec.certificate) {
             Some((_, keys)) => keys.clone(),
             None => {
-                self.fail(
-                    id,
-                    "its certificate cannot be used, so the default one is shown".to_owned(),
-                );
+                // One that is off is somebody's choice.
+                let known = self.certificates.get(&spec.certificate);
+                if known.is_none_or(|certificate| certificate.enabled) {
+                    let message = "its certificate cannot be used, so the default one is shown";
+                    self.fail(id, message.to_owned());
+                }
                 default?
             }
         };

@@ -28,7 +28,7 @@ use crate::listener::secure::Handshake;
 use crate::runtime::Runtime;
 
 pub(crate) use compile::{Compiler, Expiry};
-pub(crate) use outward::Outward;
+pub(crate) use outward::{Outward, Unusable};
 pub use store::Store;
 
 /// Shakes hands with clients by the certificates of the running snapshot.
