@@ -48,6 +48,8 @@ async fn what_is_no_answer_is_told_by_reason_and_its_connection_is_not_used_agai
         "HTTP/1.1 200 OK\r\nX-A: a\r\n folded\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX A: a\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 8\r\n\r\nPOISONED",
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 8\r\n\r\nPOISONED",
         &interims,
         &endless,
         &many,

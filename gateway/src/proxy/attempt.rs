@@ -94,7 +94,9 @@ impl Relay<'_> {
         }
         lease.start(&Head {
             request: self.session.req_header(),
-            target: &self.context.target,
+            host: &self.context.rewrite.host,
+            headers: &self.context.rewrite.headers,
+            target: &self.context.rewrite.target,
             upgrade: self.upgrade,
             body: self.upload.framing,
         })

@@ -11,6 +11,7 @@ use model::reason::Reason;
 use pingora::protocols::http::ServerSession;
 use plugins::{Facts, Filter};
 
+use super::forward::Rewrite;
 use super::grpc::Dialect;
 use crate::host::Authority;
 use crate::listener::facts::tls_facts;
@@ -50,8 +51,8 @@ pub(crate) struct Context {
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
     pub(super) upstream_us: u64,
-    /// Path and query as the service sees them.
-    pub(super) target: Vec<u8>,
+    /// What the service sees that the client did not send.
+    pub(super) rewrite: Rewrite,
     /// Whether the response of the service has begun.
     pub(super) answered: bool,
     /// Whether a connection that had waited turned out to be closed.
@@ -145,7 +146,7 @@ impl Context {
             cookie: None,
             upstream_began: None,
             upstream_us: 0,
-            target: Vec::new(),
+            rewrite: Rewrite::default(),
             answered: false,
             stale: false,
             client_gone: false,

@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
-use http::{HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::{HeaderName, HeaderValue, Method};
 use model::route::RequestKind;
 use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use plugins::{Facts, Identity};
+use smallvec::SmallVec;
+use uuid::Uuid;
 
 use super::context::Forward;
+use crate::host::Authority;
 use crate::path;
 use crate::router;
 use crate::runtime::{Route, Service};
@@ -28,10 +31,37 @@ const X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-cus
 const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
+/// What the gateway calls itself on the way (RFC 9110, section 7.6.3).
+pub(super) const HOP: &str = "1.1 gatehouse";
+
 /// What headers begin with that say who the caller is: only the gateway may set them.
 const IDENTITY: [&str; 3] = ["x-consumer-", "x-credential-identifier", "x-anonymous-consumer"];
 /// What headers begin with that say where a request came from: trusted proxies may.
 const ORIGIN: [&str; 3] = ["x-forwarded-", "x-real-ip", "forwarded"];
+/// Headers in which some servers look for another target than the one that was matched, or for a proxy to call through:
+/// trusted proxies may set them.
+const DIVERSIONS: [&str; 4] = ["proxy", "x-original-url", "x-rewrite-url", "x-original-host"];
+
+/// What of a request is written anew for its service.
+#[derive(Debug, Clone)]
+pub(super) struct Rewrite {
+    /// Path and query.
+    pub(super) target: Vec<u8>,
+    /// The host that the service sees.
+    pub(super) host: HeaderValue,
+    /// Headers in place of those that the client sent under the same names.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Default for Rewrite {
+    fn default() -> Self {
+        Self {
+            target: Vec::new(),
+            host: HeaderValue::from_static(""),
+            headers: Vec::new(),
+        }
+    }
+}
 
 /// Removes what only the gateway may say, before any plugin looks. Names with `_` go too, because many servers read
 /// them as `-`.
@@ -39,14 +69,17 @@ pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
     let removed = |name: &HeaderName| {
         let name = name.as_str();
         let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-        name.contains('_')
-            || begins(&IDENTITY)
-            || *name == *X_FORWARDED_PREFIX.as_str()
-            || (!from_trusted_proxy && begins(&ORIGIN))
+        name.bytes().any(|byte| byte == b'_')
+            // What follows begins with one of these.
+            || (name.starts_with(['x', 'f', 'p'])
+                && (begins(&IDENTITY)
+                    || *name == *X_FORWARDED_PREFIX.as_str()
+                    || (!from_trusted_proxy && (begins(&ORIGIN) || DIVERSIONS.contains(&name)))))
     };
-    let named = nominated(request);
-    let gone: Vec<HeaderName> = request.headers.keys().filter(|name| removed(name)).cloned().collect();
-    let gone = gone.into_iter().chain(named);
+    let mut gone: Vec<HeaderName> = request.headers.keys().filter(|name| removed(name)).cloned().collect();
+    if request.headers.contains_key(CONNECTION) {
+        gone.extend(nominated(request));
+    }
     for name in gone {
         request.remove_header(&name);
     }
@@ -63,96 +96,176 @@ fn nominated(request: &RequestHeader) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Whether the client asks for a WebSocket; other protocols are not upgraded to.
+/// Whether the client asks for a WebSocket (RFC 6455, section 4.1); other protocols are not upgraded to.
 pub(super) fn wants_websocket(session: &ServerSession) -> bool {
-    session.is_upgrade_req() && router::kind_of(&session.req_header().headers, None) == RequestKind::WebSocket
+    let request = session.req_header();
+    session.is_upgrade_req()
+        && request.method == Method::GET
+        && router::kind_of(&request.headers, None) == RequestKind::WebSocket
 }
 
-/// Writes what the service sees into the request; the path and query that it sees.
-pub(super) fn prepare(
-    request: &mut RequestHeader,
+/// What the service sees, as far as the client did not say it.
+pub(super) fn rewrite(
+    request: &RequestHeader,
     facts: &Facts,
     (route, service): (&Route, &Service),
     forward: &Forward,
     peer: IpAddr,
-) -> Vec<u8> {
-    let host = match &forward.authority {
-        Some(authority) if route.preserve_host => authority.host.as_str().to_owned() + &port_suffix(authority.port),
-        _ => service.host.clone(),
-    };
-    set(request, HOST, &host);
-    set_origin(request, facts, forward, peer);
-    set(request, X_REQUEST_ID, &facts.request_id);
-    let _ = request.append_header(VIA, HeaderValue::from_static("1.1 gatehouse"));
+) -> Rewrite {
+    let asked = forward
+        .authority
+        .as_ref()
+        .and_then(|authority| asked_host(request, authority));
+    let mut headers = Vec::with_capacity(16);
+    set_origin(&mut headers, request, facts, forward, (peer, asked.as_ref()));
+    set(&mut headers, X_REQUEST_ID, &facts.request_id);
+    headers.push((VIA, via(request)));
+    headers.extend(cookies(request).map(|cookies| (COOKIE, cookies)));
     if let Some(identity) = &facts.identity {
-        set_identity(request, identity);
+        set_identity(&mut headers, identity);
     }
-    let mut target = path::join(&service.base_path, &forward.rest).into_bytes();
-    if let Some(query) = &facts.query {
+    Rewrite {
+        target: target(service, &forward.rest, facts.query.as_deref()),
+        host: asked
+            .filter(|_| route.preserve_host)
+            .unwrap_or_else(|| host_of(service)),
+        headers,
+    }
+}
+
+/// Path and query as a service sees them.
+pub(super) fn target(service: &Service, rest: &str, query: Option<&str>) -> Vec<u8> {
+    let mut target = path::join(&service.base_path, rest).into_bytes();
+    if let Some(query) = query {
         target.push(b'?');
         target.extend_from_slice(query.as_bytes());
     }
     target
 }
 
-fn set_origin(request: &mut RequestHeader, facts: &Facts, forward: &Forward, peer: IpAddr) {
-    // Several lines are one list, of which every part counts.
-    let known = request.headers.get_all(X_FORWARDED_FOR).iter();
-    let mut chain: String = known
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| [line, ", "])
-        .collect();
-    chain.push_str(&peer.to_string());
-    set(request, X_FORWARDED_FOR, &chain);
-    set(request, X_REAL_IP, &facts.client_ip.to_string());
+/// The host that a service sees, unless it shall see the client's.
+pub(super) fn host_of(service: &Service) -> HeaderValue {
+    HeaderValue::from_str(&service.host).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The host that the client asked for, in its canonical form, which it mostly has already.
+fn asked_host(request: &RequestHeader, authority: &Authority) -> Option<HeaderValue> {
+    let host = authority.host.as_str();
+    match (request.headers.get(HOST), authority.port) {
+        (Some(header), None) if header.as_bytes() == host.as_bytes() => Some(header.clone()),
+        (_, None) => HeaderValue::from_str(host).ok(),
+        (_, Some(port)) => HeaderValue::from_str(&format!("{host}:{port}")).ok(),
+    }
+}
+
+/// The gateways that the request came through, with this one.
+fn via(request: &RequestHeader) -> HeaderValue {
+    if !request.headers.contains_key(VIA) {
+        return HeaderValue::from_static(HOP);
+    }
+    let known = request.headers.get_all(VIA).iter().map(HeaderValue::as_bytes);
+    let hops: Vec<&[u8]> = known.chain([HOP.as_bytes()]).collect();
+    HeaderValue::from_bytes(&hops.join(&b", "[..])).unwrap_or(HeaderValue::from_static(HOP))
+}
+
+/// Cookies in one line, where they came in several: as HTTP/2 may send them, and HTTP/1.1 may not (RFC 9113, section
+/// 8.2.3).
+fn cookies(request: &RequestHeader) -> Option<HeaderValue> {
+    let mut lines = request.headers.get_all(COOKIE).iter();
+    lines.nth(1)?;
+    let lines = request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    HeaderValue::from_bytes(&lines.collect::<Vec<_>>().join(&b"; "[..])).ok()
+}
+
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+fn set_origin(
+    headers: &mut Headers,
+    request: &RequestHeader,
+    facts: &Facts,
+    forward: &Forward,
+    (peer, asked): (IpAddr, Option<&HeaderValue>),
+) {
+    let client = address(facts.client_ip);
+    headers.push((X_FORWARDED_FOR, forwarded_for(request, peer, facts.client_ip, &client)));
+    headers.push((X_REAL_IP, client));
+    // What a trusted proxy said about the client's own connection stays.
+    let free = |name: &HeaderName| !forward.from_trusted_proxy || !request.headers.contains_key(name);
     let scheme = facts.scheme;
-    set_unless_trusted(request, forward, X_FORWARDED_PROTO, scheme.as_str());
+    if free(&X_FORWARDED_PROTO) {
+        headers.push((X_FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str())));
+    }
     if let Some(authority) = &forward.authority {
-        let host = authority.host.as_str().to_owned() + &port_suffix(authority.port);
-        set_unless_trusted(request, forward, X_FORWARDED_HOST, &host);
-        let port = authority.port.unwrap_or(scheme.default_port()).to_string();
-        set_unless_trusted(request, forward, X_FORWARDED_PORT, &port);
+        if let Some(asked) = asked.filter(|_| free(&X_FORWARDED_HOST)) {
+            headers.push((X_FORWARDED_HOST, asked.clone()));
+        }
+        if free(&X_FORWARDED_PORT) {
+            let port = authority.port.unwrap_or(scheme.default_port());
+            headers.push((X_FORWARDED_PORT, port.into()));
+        }
     }
     if let Some(prefix) = &forward.stripped_prefix {
-        set(request, X_FORWARDED_PREFIX, prefix);
+        set(headers, X_FORWARDED_PREFIX, prefix);
     }
 }
 
-/// What a trusted proxy said about the client's own connection stays.
-fn set_unless_trusted(request: &mut RequestHeader, forward: &Forward, name: HeaderName, value: &str) {
-    if !forward.from_trusted_proxy || !request.headers.contains_key(&name) {
-        set(request, name, value);
+/// The addresses that the request came through, with the one that it came from to here.
+fn forwarded_for(request: &RequestHeader, peer: IpAddr, client_ip: IpAddr, client: &HeaderValue) -> HeaderValue {
+    let last = if peer == client_ip {
+        client.clone()
+    } else {
+        address(peer)
+    };
+    if !request.headers.contains_key(X_FORWARDED_FOR) {
+        return last;
     }
+    // Several lines are one list, of which every part counts.
+    let known = request.headers.get_all(X_FORWARDED_FOR).iter();
+    let known = known.filter(|line| line.to_str().is_ok()).map(HeaderValue::as_bytes);
+    let chain: Vec<&[u8]> = known.chain([last.as_bytes()]).collect();
+    HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or(last)
 }
 
-fn set_identity(request: &mut RequestHeader, identity: &Identity) {
-    set(request, X_CONSUMER_ID, &identity.consumer.id.to_string());
-    set(request, X_CONSUMER_USERNAME, &identity.consumer.row.name);
+fn set_identity(headers: &mut Headers, identity: &Identity) {
+    let mut id = Uuid::encode_buffer();
+    set(
+        headers,
+        X_CONSUMER_ID,
+        identity.consumer.id.0.hyphenated().encode_lower(&mut id),
+    );
+    set(headers, X_CONSUMER_USERNAME, &identity.consumer.row.name);
     if let Some(custom_id) = &identity.consumer.row.custom_id {
-        set(request, X_CONSUMER_CUSTOM_ID, custom_id);
+        set(headers, X_CONSUMER_CUSTOM_ID, custom_id);
     }
     if let Some(identifier) = &identity.credential_identifier {
-        set(request, X_CREDENTIAL_IDENTIFIER, identifier);
+        set(headers, X_CREDENTIAL_IDENTIFIER, identifier);
     }
     if identity.is_anonymous() {
-        set(request, X_ANONYMOUS_CONSUMER, "true");
+        headers.push((X_ANONYMOUS_CONSUMER, HeaderValue::from_static("true")));
     }
 }
 
-/// Sets the host that a service sees.
-pub(super) fn set_host(request: &mut RequestHeader, host: &str) {
-    set(request, HOST, host);
-}
-
-fn port_suffix(port: Option<u16>) -> String {
-    port.map(|port| format!(":{port}")).unwrap_or_default()
-}
-
-fn set(request: &mut RequestHeader, name: HeaderName, value: &str) {
+fn set(headers: &mut Headers, name: HeaderName, value: &str) {
     // A value that no header can hold (a name with a line break, say) is left out rather than passed on changed.
     if let Ok(value) = HeaderValue::from_str(value) {
-        let _ = request.insert_header(name, value);
+        headers.push((name, value));
     }
+}
+
+/// An address as text. Nearly all are of IPv4, for which this costs a tenth of the usual way.
+#[expect(clippy::expect_used, reason = "digits and dots are a value that a header can have")]
+fn address(ip: IpAddr) -> HeaderValue {
+    let IpAddr::V4(ip) = ip else {
+        return HeaderValue::from_str(&ip.to_string()).expect("an address is a value of a header");
+    };
+    let mut text = SmallVec::<[u8; 15]>::new();
+    for octet in ip.octets() {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        text.extend(itoa::Buffer::new().format(octet).bytes());
+    }
+    HeaderValue::from_bytes(&text).expect("an address is a value of a header")
 }
 
 /// The scheme that the client used, as far as it is known.

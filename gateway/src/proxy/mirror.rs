@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use super::attempt::preamble_for;
 use super::context::Context;
+use super::forward::Rewrite;
 use super::upload::Upload;
 use super::{Proxy, forward};
-use crate::path;
 use crate::runtime::Service;
 use crate::upstream::Choice;
 use crate::upstream::client::{Client, Dial, Event, Fault, Framing, Head};
@@ -40,14 +40,17 @@ impl Proxy {
             self.telemetry.mirror_dropped();
             return;
         };
-        let mut request = session.req_header().clone();
-        forward::set_host(&mut request, &other.host);
+        let query = context.facts.as_ref().and_then(|facts| facts.query.as_deref());
         let copy = Copy {
-            target: target(&other, context),
+            rewrite: Rewrite {
+                target: forward::target(&other, &context.forward.rest, query),
+                host: forward::host_of(&other),
+                headers: context.rewrite.headers.clone(),
+            },
             framing: upload.framing,
             client_ip: context.facts.as_ref().map(|facts| facts.client_ip),
             preamble: preamble_for(&other, session, context),
-            request,
+            request: session.req_header().clone(),
             body,
         };
         let client = self.client.clone();
@@ -61,19 +64,10 @@ impl Proxy {
     }
 }
 
-fn target(service: &Service, context: &Context) -> Vec<u8> {
-    let mut target = path::join(&service.base_path, &context.forward.rest).into_bytes();
-    if let Some(query) = context.facts.as_ref().and_then(|facts| facts.query.as_ref()) {
-        target.push(b'?');
-        target.extend_from_slice(query.as_bytes());
-    }
-    target
-}
-
 /// A request as it was sent to the service.
 struct Copy {
     request: RequestHeader,
-    target: Vec<u8>,
+    rewrite: Rewrite,
     framing: Framing,
     client_ip: Option<std::net::IpAddr>,
     preamble: Option<Bytes>,
@@ -105,7 +99,9 @@ impl Copy {
         let lease = client.lease(&dial, false).await?;
         let (mut exchange, back) = lease.start(&Head {
             request: &self.request,
-            target: &self.target,
+            host: &self.rewrite.host,
+            headers: &self.rewrite.headers,
+            target: &self.rewrite.target,
             upgrade: false,
             body: self.framing,
         })?;

@@ -71,10 +71,11 @@ pub(super) enum Done {
 
 impl<'a> Relay<'a> {
     pub(super) fn new(proxy: &'a Proxy, session: &'a mut ServerSession, context: &'a mut Context) -> Self {
-        let upgrade = forward::wants_websocket(session);
         let limit = context.route.as_ref().and_then(|route| route.body_limit);
+        let upload = Upload::new(session, limit);
+        let upgrade = upload.framing == Framing::Empty && forward::wants_websocket(session);
         Self {
-            upload: Upload::new(session, limit),
+            upload,
             proxy,
             session,
             context,
@@ -127,10 +128,12 @@ impl<'a> Relay<'a> {
         let peer = peer.unwrap_or(facts.client_ip);
         let request = self.session.req_header_mut();
         let forward = &self.context.forward;
-        self.context.target = forward::prepare(request, facts, (&route, &service), forward, peer);
+        let mut rewrite = forward::rewrite(request, facts, (&route, &service), forward, peer);
         if let Some(trace) = &self.context.trace {
-            trace.forward(request);
+            rewrite.headers.push(trace.parent());
+            trace.check_state(request);
         }
+        self.context.rewrite = rewrite;
         let dialect = Dialect::of(&request.headers);
         // Only a service that speaks it is called; elsewhere the words mean nothing.
         let dialect = dialect.filter(|_| service.version != Version::Http1);

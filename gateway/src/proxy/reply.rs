@@ -1,7 +1,7 @@
 //! The response on its way to the client, as it comes.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version as HttpVersion};
 use pingora_http::ResponseHeader;
 
@@ -85,6 +85,14 @@ impl Relay<'_> {
             || header.status == StatusCode::NOT_MODIFIED;
         // How the service ended it says nothing about how the client will see it.
         header.remove_header(&TRANSFER_ENCODING);
+        if header.status == StatusCode::NO_CONTENT {
+            // Some readers would wait for what it announces (RFC 9110, section 8.6).
+            header.remove_header(&CONTENT_LENGTH);
+        }
+        if !self.session.is_http2() {
+            // Only HTTP/2 carries trailers to clients.
+            header.remove_header(&TRAILER);
+        }
         match framing {
             Framing::Open if !bodiless => {
                 header.remove_header(&CONTENT_LENGTH);

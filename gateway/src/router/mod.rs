@@ -102,11 +102,18 @@ pub fn kind_of(headers: &HeaderMap, protocol: Option<&str>) -> RequestKind {
     if is_grpc {
         return RequestKind::Grpc;
     }
-    let upgrades = has_token(headers, &CONNECTION, "upgrade") && has_token(headers, &UPGRADE, "websocket");
-    if upgrades || protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+    if opens_websocket(headers) || protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
         return RequestKind::WebSocket;
     }
     RequestKind::Plain
+}
+
+/// Whether headers ask for a WebSocket, or agree to one, and for nothing else: of several protocols the other side could
+/// choose another than the one that was looked at.
+pub(crate) fn opens_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let websocket = |value: &http::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    protocols.next().is_some_and(websocket) && protocols.next().is_none() && has_token(headers, &CONNECTION, "upgrade")
 }
 
 /// Whether a header with a list between commas has this word.

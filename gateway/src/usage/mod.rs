@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use model::clock::Timestamp;
 use model::id::GatewayId;
 use model::usage::{BUCKET_SECONDS, UsageBatch, UsageCounts, UsageKey};
@@ -15,12 +16,15 @@ const MAX_KEYS: usize = 100_000;
 /// The most batches that wait: with one every two seconds, twenty minutes.
 const MAX_WAITING: usize = 600;
 
+/// Counts by ids that nobody chooses: a quick hash will do.
+type Counts = HashMap<UsageKey, UsageCounts, RandomState>;
+
 /// Counts requests and keeps what is not shipped yet.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     instance: Instance,
     telemetry: Arc<Telemetry>,
-    counts: Mutex<HashMap<UsageKey, UsageCounts>>,
+    counts: Mutex<Counts>,
     waiting: Mutex<Waiting>,
 }
 

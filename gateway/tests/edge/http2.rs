@@ -145,6 +145,9 @@ async fn g_5_a_plain_request_is_served_by_hand_written_frames() {
     assert_eq!(connection.end().await, End::Status(200));
     let seen = recorder.seen().pop().expect("one");
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("GET", "/x?y"));
+    // HTTP/1.1 has one line of cookies only.
+    let cookies: Vec<_> = seen.headers.iter().filter(|(name, _)| name == "cookie").collect();
+    assert_eq!(cookies, [&("cookie".to_owned(), "a=b; c=d".to_owned())]);
     assert!(recorder.faults().is_empty(), "{:?}", recorder.faults());
     gateway.stop().await;
 }

@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::client::{connect, conversation, read_until};
 use super::open_gateway;
 use super::recorder::Recorder;
+use super::support::scripted::{Scripted, Then};
 use super::support::{Configuration, id};
 
 const ASK: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -69,6 +70,62 @@ async fn g_4_http_2_is_not_smuggled_in_by_an_upgrade() {
         assert!(recorder.faults().is_empty(), "{:?}", recorder.faults());
     }
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_4_what_could_be_read_as_two_wishes_is_none() {
+    let (gateway, recorder) = open_gateway().await;
+    for (method, ask) in [
+        ("GET", "Upgrade: websocket, h2c\r\n\r\n"),
+        ("GET", "Upgrade: websocket,\r\n\r\n"),
+        ("GET", "Upgrade: websocket\r\nUpgrade: h2c\r\n\r\n"),
+        ("GET", "Upgrade: websocket\r\nUpgrade: websocket\r\n\r\n"),
+        ("POST", "Upgrade: websocket\r\nContent-Length: 0\r\n\r\n"),
+        ("GET", "Upgrade: websocket\r\nContent-Length: 5\r\n\r\nhello"),
+        (
+            "GET",
+            "Upgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+    ] {
+        let mut stream = connect(gateway.proxy_addresses()[0]).await;
+        let bytes = format!("{method} /x HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n{ask}");
+        stream.write_all(bytes.as_bytes()).await.expect("written");
+        let text = read_until(&mut stream, "\r\n\r\n").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{method} {ask:?}: {text}");
+        let seen = recorder.seen().pop().expect("one");
+        assert_eq!(
+            (seen.header("upgrade"), seen.header("connection")),
+            (None, None),
+            "{ask:?}: {seen:?}"
+        );
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_4_a_service_cannot_switch_to_what_was_not_asked_for() {
+    for (answer, switches) in [
+        ("Connection: Upgrade\r\nUpgrade: WebSocket\r\n", true),
+        ("Connection: Upgrade\r\nUpgrade: h2c\r\n", false),
+        ("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n", false),
+        ("Connection: Upgrade\r\n", false),
+        ("Upgrade: websocket\r\n", false),
+        (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n",
+            false,
+        ),
+    ] {
+        let head = format!("HTTP/1.1 101 Switching Protocols\r\n{answer}\r\n");
+        let service = Scripted::start(head, Then::Stay).await;
+        let gateway = Configuration::new().service(1, &service.url()).route(2, 1, "/").start();
+        let mut stream = connect(gateway.proxy_addresses()[0]).await;
+        let bytes = format!("GET /ws HTTP/1.1\r\n{ASK}");
+        stream.write_all(bytes.as_bytes()).await.expect("written");
+        let text = read_until(&mut stream, "\r\n\r\n").await;
+        assert_eq!(text.starts_with("HTTP/1.1 101"), switches, "{answer:?}: {text}");
+        assert_eq!(text.starts_with("HTTP/1.1 502"), !switches, "{answer:?}: {text}");
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

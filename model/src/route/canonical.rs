@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// Brings the text of a path to its canonical form; the error is a sentence for the client.
 pub fn normalise(raw: &str) -> Result<Cow<'_, str>, &'static str> {
-    if raw.bytes().all(is_plain) {
+    if raw.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         return Ok(Cow::Borrowed(raw));
     }
     let bytes = raw.as_bytes();
@@ -43,16 +43,24 @@ pub fn normalise(raw: &str) -> Result<Cow<'_, str>, &'static str> {
 /// Whether a server could read a step up or in place out of a canonical path. A kept `%2F` counts as a slash: the
 /// service may decode it.
 pub fn has_dot_segment(path: &str) -> bool {
-    path.split('/').flat_map(|part| part.split("%2F")).any(is_dot_segment)
+    // Most paths have nothing that such a segment is made of.
+    path.bytes().any(|byte| matches!(byte, b'.' | b';' | b'%'))
+        && path.split('/').flat_map(|part| part.split("%2F")).any(is_dot_segment)
 }
 
-/// Characters that stay as they are and mean nothing special.
-fn is_plain(byte: u8) -> bool {
-    is_allowed(byte) && !matches!(byte, b'%' | b'\\' | b'#')
-}
+/// Which characters stay as they are and mean nothing special. It is looked at for every byte of every path.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        plain[byte as usize] = is_allowed(byte) && !matches!(byte, b'%' | b'\\' | b'#');
+        byte += 1;
+    }
+    plain
+};
 
 /// Whether a byte may stand in a path as it is; some that no path may have are seen in the wild and are encoded.
-fn is_allowed(byte: u8) -> bool {
+const fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 

@@ -13,9 +13,16 @@ impl HostName {
     /// Reads a host without port; `None` when it is not a host.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
+        if is_canonical(text) {
+            return Some(Self(text.to_owned()));
+        }
         if text.is_empty() || text.contains(['*', '%', '/', '@', ' ']) || text.len() > 253 {
             return None;
         }
+        Self::parse_in_full(text)
+    }
+
+    fn parse_in_full(text: &str) -> Option<Self> {
         match Host::parse(text).ok()? {
             // An empty label would be cut off like a trailing dot when the host is read again.
             Host::Domain(domain) if domain.split('.').any(str::is_empty) => None,
@@ -29,6 +36,27 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a name is one that reading would not change: labels of small letters, digits and single inner hyphens, the last
+/// one beginning with a letter, as an address never does. Nearly all are, and reading them in full costs more than
+/// finding their route.
+fn is_canonical(text: &str) -> bool {
+    let (mut before, mut last_begins, mut label) = (b'.', b'.', 0);
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' if before == b'.' => (last_begins, label) = (byte, 1),
+            b'a'..=b'z' | b'0'..=b'9' => label += 1,
+            b'-' if before != b'.' && before != b'-' => label += 1,
+            b'.' if before != b'.' && before != b'-' => label = 0,
+            _ => return false,
+        }
+        if label > 63 {
+            return false;
+        }
+        before = byte;
+    }
+    text.len() <= 253 && before != b'.' && before != b'-' && last_begins.is_ascii_lowercase()
 }
 
 /// Which part of a host a pattern fixes.
@@ -149,6 +177,41 @@ impl From<HostPattern> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_name_leads_where_the_long_one_does(text in "[a-c0-2x.-]{0,12}|[a-z0-9-]{60,66}(\\.[a-z]{1,3})?") {
+            if is_canonical(&text) {
+                prop_assert_eq!(HostName::parse_in_full(&text), Some(HostName(text)));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_names_are_canonical_and_addresses_are_not() {
+        for text in ["a", "api.example.com", "a-b.c1", "1a.b"] {
+            assert!(is_canonical(text), "{text}");
+        }
+        for text in [
+            "",
+            "a.",
+            ".a",
+            "a..b",
+            "127.0.0.1",
+            "a.1",
+            "0x1",
+            "a_b",
+            "A",
+            "xn--a",
+            "-a",
+            "a-",
+            "a-.b",
+            "ä",
+        ] {
+            assert!(!is_canonical(text), "{text}");
+        }
+    }
 
     fn matches(pattern: &str, host: &str, port: Option<u16>) -> bool {
         HostPattern::parse(pattern)

@@ -4,10 +4,12 @@ use std::task::{Context, Poll};
 
 use ::h2::Reason as Code;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::fault::Fault;
+use super::h1::is_hop_by_hop;
 use super::{Transport, h1, h2};
 
 /// How the end of a body is known.
@@ -24,8 +26,12 @@ pub(crate) enum Framing {
 /// The request as the service sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
-    /// Method and headers; hop-by-hop headers are left out when it is written.
+    /// Method and headers; the host and hop-by-hop headers are left out when it is written.
     pub(crate) request: &'a RequestHeader,
+    /// The host.
+    pub(crate) host: &'a HeaderValue,
+    /// Headers in place of those that the request has under the same names.
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
     /// Path and query.
     pub(crate) target: &'a [u8],
     /// Whether the connection shall become one of another protocol.
@@ -37,6 +43,17 @@ pub(crate) struct Head<'a> {
 impl Head<'_> {
     pub(super) fn method(&self) -> &Method {
         &self.request.method
+    }
+
+    /// The headers that go beside the host and what says how the body ends.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let replaced = |name: &HeaderName| self.headers.iter().any(|(set, _)| set == name);
+        let kept = self
+            .request
+            .headers
+            .iter()
+            .filter(move |(name, _)| **name != HOST && !is_hop_by_hop(name) && !replaced(name));
+        kept.chain(self.headers.iter().map(|(name, value)| (name, value)))
     }
 }
 

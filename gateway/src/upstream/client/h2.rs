@@ -8,15 +8,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{CONTENT_LENGTH, HOST, TE};
+use http::header::{CONTENT_LENGTH, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use pingora_http::ResponseHeader;
 
 use super::Failure;
 use super::exchange::{Event, Framing, Head};
 use super::fault::Fault;
-use super::h1::is_hop_by_hop;
 use super::shared::Stream;
 
 /// Bytes of a request that may wait to be written.
@@ -67,10 +66,9 @@ pub(super) fn start(mut room: Stream, head: &Head<'_>, tls: bool) -> Result<Exch
 
 fn request(head: &Head<'_>, tls: bool) -> Result<Request<()>, Fault> {
     let cannot = |_| Fault::unsent(Failure::BadAnswer, "the URL cannot be sent by HTTP/2");
-    let host = head.request.headers.get(HOST).map_or(&b""[..], |host| host.as_bytes());
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(if tls { Scheme::HTTPS } else { Scheme::HTTP });
-    uri.authority = Some(Authority::try_from(host).map_err(cannot)?);
+    uri.authority = Some(Authority::try_from(head.host.as_bytes()).map_err(cannot)?);
     uri.path_and_query = Some(PathAndQuery::try_from(head.target).map_err(cannot)?);
     let uri =
         Uri::from_parts(uri).map_err(|_| Fault::unsent(Failure::BadAnswer, "the URL cannot be sent by HTTP/2"))?;
@@ -79,11 +77,12 @@ fn request(head: &Head<'_>, tls: bool) -> Result<Request<()>, Fault> {
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_2;
     let headers = request.headers_mut();
-    for (name, value) in &head.request.headers {
-        let trailers = *name == TE && value.as_bytes().eq_ignore_ascii_case(b"trailers");
-        if trailers || (*name != HOST && !is_hop_by_hop(name)) {
-            headers.append(name.clone(), value.clone());
-        }
+    for (name, value) in head.lines() {
+        headers.append(name.clone(), value.clone());
+    }
+    let mut wishes = head.request.headers.get_all(TE).iter();
+    if wishes.any(|wish| wish.as_bytes().eq_ignore_ascii_case(b"trailers")) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     if let Framing::Length(length) = head.body {
         headers.insert(CONTENT_LENGTH, length.into());

@@ -1,11 +1,13 @@
 //! Connections that wait for their next request.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
 
 use super::connect::Key;
 use super::h1::Connection;
@@ -17,7 +19,8 @@ const PER_TARGET: usize = 512;
 const IN_ALL: usize = 16_384;
 const SHARDS: usize = 16;
 
-type Shard = Mutex<HashMap<Key, Vec<Waiting>>>;
+/// Addresses of services are nobody's to choose who means harm: a quick hash will do.
+type Shard = Mutex<HashMap<Key, Vec<Waiting>, RandomState>>;
 
 /// The connections that wait, those used last first.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Default for Idle {
     fn default() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             count: AtomicUsize::new(0),
         }
     }

@@ -3,8 +3,8 @@
 use std::mem::MaybeUninit;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use httparse::{ParserConfig, Status};
 use pingora_http::ResponseHeader;
 
@@ -16,6 +16,8 @@ use crate::upstream::client::fault::Fault;
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// The most headers of a response.
 const MAX_HEADERS: usize = 256;
+/// Room for the headers that a response gets on its way to the client.
+const SPARE: usize = 6;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -38,13 +40,9 @@ pub(super) fn write(head: &Head<'_>, out: &mut BytesMut) {
     out.put_u8(b' ');
     out.put_slice(head.target);
     out.put_slice(b" HTTP/1.1\r\n");
-    if let Some(host) = request.headers.get(HOST) {
-        put(out, b"host", host.as_bytes());
-    }
-    for (name, value) in &request.headers {
-        if *name != HOST && !is_hop_by_hop(name) {
-            put(out, name.as_str().as_bytes(), value.as_bytes());
-        }
+    put(out, b"host", head.host.as_bytes());
+    for (name, value) in head.lines() {
+        put(out, name.as_str().as_bytes(), value.as_bytes());
     }
     match head.body {
         Framing::Length(length) => {
@@ -58,9 +56,7 @@ pub(super) fn write(head: &Head<'_>, out: &mut BytesMut) {
     }
     if head.upgrade {
         put(out, b"connection", b"upgrade");
-        for value in request.headers.get_all(UPGRADE) {
-            put(out, b"upgrade", value.as_bytes());
-        }
+        put(out, b"upgrade", b"websocket");
     }
     out.put_slice(b"\r\n");
 }
@@ -77,8 +73,8 @@ fn has_usually_a_body(method: &Method) -> bool {
     *method == Method::POST || *method == Method::PUT || *method == Method::PATCH
 }
 
-/// Headers that are about one connection only (RFC 9110, section 7.6.1), and those that say how a body ends, which are
-/// written anew.
+/// Headers that are about one connection only (RFC 9110, section 7.6.1), those that say how a body ends, which are
+/// written anew, and the one that announces trailers, which requests are forwarded without.
 pub(in crate::upstream::client) fn is_hop_by_hop(name: &HeaderName) -> bool {
     [
         CONNECTION,
@@ -86,6 +82,7 @@ pub(in crate::upstream::client) fn is_hop_by_hop(name: &HeaderName) -> bool {
         TRANSFER_ENCODING,
         UPGRADE,
         TE,
+        TRAILER,
         KEEP_ALIVE,
         PROXY_CONNECTION,
     ]
@@ -138,8 +135,7 @@ fn parse(bytes: Bytes, method: &Method) -> Result<Answer, Fault> {
     }
     let status = StatusCode::from_u16(response.code.unwrap_or_default())
         .map_err(|_| Fault::bad_answer("the status of the response is none"))?;
-    let mut header = ResponseHeader::build_no_case(status, Some(response.headers.len()))
-        .map_err(|_| Fault::bad_answer("the status of the response is none"))?;
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + SPARE);
     let mut lengths = Lengths::default();
     let (mut keep, mut said_keep_alive) = (response.version == Some(1), false);
     for line in response.headers.iter() {
@@ -157,15 +153,17 @@ fn parse(bytes: Bytes, method: &Method) -> Result<Answer, Fault> {
         }
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value))
             .map_err(|_| Fault::bad_answer("a header has a value that no header can have"))?;
-        header
-            .append_header(name, value)
+        headers
+            .try_append(name, value)
             .map_err(|_| Fault::bad_answer("the response has too many headers"))?;
     }
     keep |= response.version == Some(0) && said_keep_alive;
     let (body, framing) = lengths.body(status, method, response.version == Some(1))?;
+    let mut parts = http::Response::new(()).into_parts().0;
+    (parts.status, parts.headers) = (status, headers);
     Ok(Answer {
         keep: keep && body != Decoder::UntilClose,
-        header: Box::new(header),
+        header: Box::new(parts.into()),
         body,
         framing,
     })
@@ -211,10 +209,11 @@ impl Lengths {
                 "Transfer-Encoding excludes Content-Length and HTTP/1.0",
             ));
         }
-        let never = status.is_informational()
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED
-            || *method == Method::HEAD;
+        let empty = status.is_informational() || status == StatusCode::NO_CONTENT;
+        if empty && self.length.is_some_and(|length| length > 0) {
+            return Err(Fault::bad_answer("an answer that has no body says how long it is"));
+        }
+        let never = empty || status == StatusCode::NOT_MODIFIED || *method == Method::HEAD;
         if never {
             let framing = self.length.map_or(Framing::Empty, Framing::Length);
             return Ok((Decoder::Done, framing));

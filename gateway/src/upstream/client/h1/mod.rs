@@ -17,6 +17,7 @@ use super::Failure;
 use super::exchange::{Event, Framing, Head};
 use super::fault::Fault;
 use super::transport::Transport;
+use crate::router::opens_websocket;
 use body::{Decoder, Step};
 pub(super) use head::is_hop_by_hop;
 
@@ -194,6 +195,11 @@ impl Exchange {
         if status == StatusCode::SWITCHING_PROTOCOLS {
             if !self.upgrade {
                 return Err(Fault::bad_answer("the service switches protocols without being asked"));
+            }
+            if !opens_websocket(&answer.header.headers) {
+                return Err(Fault::bad_answer(
+                    "the service switches to another protocol than WebSocket",
+                ));
             }
             self.download = Download::Upgraded;
             return Ok(Event::Upgraded(answer.header));
