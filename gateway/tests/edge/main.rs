@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod client;
+mod corpus;
 mod early;
 mod forwarded;
 mod frames;
