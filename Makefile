@@ -28,8 +28,8 @@ fuzz: ## Try the parsers with bytes that cargo-fuzz makes up, 60 s each; ARGS na
 	@scripts/bootstrap fuzz
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/fuzz $(ARGS)
 
-test-long: ## Run the tests that take long, such as those with very long bodies
-	@scripts/bootstrap test
+test-long: ## Run the tests that take long, such as those with very long bodies or with other servers
+	@scripts/bootstrap long
 	@PATH="$$HOME/.cargo/bin:$$PATH" cargo nextest run --workspace --run-ignored only $(ARGS)
 
 fmt: ## Format the code

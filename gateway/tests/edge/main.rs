@@ -4,6 +4,7 @@
 
 mod client;
 mod corpus;
+mod differential;
 mod early;
 mod forwarded;
 mod frames;
@@ -15,6 +16,7 @@ mod methods;
 mod paths;
 mod proxied;
 mod recorder;
+mod servers;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

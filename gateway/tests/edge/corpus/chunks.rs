@@ -10,11 +10,11 @@ pub(super) fn listed(corpus: &mut Corpus) {
     for before in ["", "3\r\nabc\r\n"] {
         for chunk in CHUNKS {
             let head = head("POST", corpus.number(), CHUNKED, 1);
-            corpus.refused(format!("{head}{before}{chunk}0\r\n\r\n"));
+            corpus.broken(format!("{head}{before}{chunk}0\r\n\r\n"));
         }
         for end in ENDS {
             let head = head("POST", corpus.number(), CHUNKED, 1);
-            corpus.refused(format!("{head}{before}{end}"));
+            corpus.broken(format!("{head}{before}{end}"));
         }
     }
 }
@@ -80,5 +80,6 @@ pub(super) fn made(corpus: &mut Corpus) {
     ]) {
         let head = head("POST", corpus.number(), CHUNKED, 1);
         corpus.judged(format!("{head}{}", parts.concat()), is_good, ("POST", "hello"));
+        corpus.begun();
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) served: Vec<(&'static str, &'static str)>,
     /// Whether there is one after them that is refused with 400, or else the request that follows is served too.
     pub(crate) refused: bool,
+    /// Whether the one that is refused goes wrong in its body only: then the service has seen its head.
+    pub(crate) begun: bool,
 }
 
 /// Cases in the making: each knows its number.
@@ -36,6 +38,19 @@ impl Corpus {
         self.add(bytes, Vec::new(), true);
     }
 
+    /// One that goes wrong in its body.
+    fn broken(&mut self, bytes: String) {
+        self.refused(bytes);
+        self.begun();
+    }
+
+    /// The last one goes wrong in a body.
+    fn begun(&mut self) {
+        if let Some(last) = self.0.last_mut() {
+            last.begun = last.refused;
+        }
+    }
+
     /// One request, which is good or bad.
     fn judged(&mut self, bytes: String, is_good: bool, served: (&'static str, &'static str)) {
         if is_good {
@@ -46,7 +61,13 @@ impl Corpus {
     }
 
     fn add(&mut self, bytes: String, served: Vec<(&'static str, &'static str)>, refused: bool) {
-        self.0.push(Case { bytes, served, refused });
+        let begun = false;
+        self.0.push(Case {
+            bytes,
+            served,
+            refused,
+            begun,
+        });
     }
 }
 

@@ -43,6 +43,14 @@ pub(super) fn made(corpus: &mut Corpus) {
                     .collect();
                 let refused = served.len() < three.len();
                 corpus.add(bytes, served, refused);
+                if refused
+                    && three
+                        .iter()
+                        .find(|one| one.3.is_none())
+                        .is_some_and(|one| one.2.starts_with("5;"))
+                {
+                    corpus.begun();
+                }
             }
         }
     }
