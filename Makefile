@@ -25,10 +25,11 @@ test: ## Run every test, those in the browser too; ARGS go to the runner
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/test $(ARGS)
 
 fuzz: ## Try the parsers with bytes that cargo-fuzz makes up, 60 s each; ARGS name targets
+	@scripts/bootstrap fuzz
 	@PATH="$$HOME/.cargo/bin:$$PATH" scripts/fuzz $(ARGS)
 
-test-long: ## Run the tests that take long, such as those with very long bodies
-	@scripts/bootstrap test
+test-long: ## Run the tests that take long, such as those with very long bodies or with other servers
+	@scripts/bootstrap long
 	@PATH="$$HOME/.cargo/bin:$$PATH" cargo nextest run --workspace --run-ignored only $(ARGS)
 
 fmt: ## Format the code

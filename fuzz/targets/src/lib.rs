@@ -4,9 +4,11 @@
 
 mod edge;
 mod names;
+mod routes;
 
 pub use edge::{chunks, frames, guard, proxy_header};
 pub use names::{client, host, path};
+pub use routes::router;
 
 /// A target with its name, which is that of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
@@ -20,4 +22,5 @@ pub const TARGETS: &[Target] = &[
     ("path", path),
     ("host", host),
     ("client", client),
+    ("router", router),
 ];

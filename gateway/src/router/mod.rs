@@ -4,10 +4,10 @@
 //! candidate whose other conditions hold wins.
 
 mod candidate;
+#[cfg(test)]
+mod compared;
 mod conditions;
 mod hosts;
-#[cfg(test)]
-mod naive;
 mod paths;
 mod prefixes;
 mod streams;

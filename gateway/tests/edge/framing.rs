@@ -1,260 +1,119 @@
 //! G-1, G-3: where one request ends and the next begins is never in doubt.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use super::client::converse;
+use super::corpus::{Case, cases, follow};
 use super::open_gateway;
 
-/// Lengths that are none.
-const LENGTHS: [&str; 30] = [
-    "Content-Length: +5",
-    "Content-Length: -5",
-    "Content-Length:  5",
-    "Content-Length: 5 ",
-    "Content-Length:\t5",
-    "Content-Length: 5\t",
-    "Content-Length: 05",
-    "Content-Length: 5,5",
-    "Content-Length: 5, 5",
-    "Content-Length: 5;5",
-    "Content-Length: 0x5",
-    "Content-Length: 5_0",
-    "Content-Length: 5.0",
-    "Content-Length: 5e0",
-    "Content-Length: five",
-    "Content-Length:",
-    "Content-Length: ",
-    "Content-Length: \"5\"",
-    "Content-Length: 9223372036854775808",
-    "Content-Length: 18446744073709551621",
-    "Content-Length: 00000000000000000005",
-    "Content-Length : 5",
-    "Content-Length\t: 5",
-    " Content-Length: 5",
-    "Content-Length: 5\r\nContent-Length: 5",
-    "Content-Length: 5\r\nContent-Length: 0",
-    "Content-Length: 0\r\nCONTENT-LENGTH: 5",
-    "Content-Length: 5\0",
-    "Content-Length\0: 5",
-    "Content-Length: 5\r",
-];
+/// Connections that are open at once.
+const AT_ONCE: usize = 48;
 
-/// Codings that are none.
-const CODINGS: [&str; 40] = [
-    "Transfer-Encoding: gzip",
-    "Transfer-Encoding: identity",
-    "Transfer-Encoding: gzip, chunked",
-    "Transfer-Encoding: identity, chunked",
-    "Transfer-Encoding: chunked, identity",
-    "Transfer-Encoding: chunked, chunked",
-    "Transfer-Encoding: chunked,",
-    "Transfer-Encoding: ,chunked",
-    "Transfer-Encoding: chunked;q=1",
-    "Transfer-Encoding: xchunked",
-    "Transfer-Encoding: chunkedx",
-    "Transfer-Encoding: chunk",
-    "Transfer-Encoding: \"chunked\"",
-    "Transfer-Encoding: 'chunked'",
-    "Transfer-Encoding:  chunked",
-    "Transfer-Encoding: chunked ",
-    "Transfer-Encoding:\tchunked",
-    "Transfer-Encoding: chunked\t",
-    "Transfer-Encoding: \u{b}chunked",
-    "Transfer-Encoding: \u{c}chunked",
-    "Transfer-Encoding: chunked\0",
-    "Transfer-Encoding: \x7fchunked",
-    "Transfer-Encoding: \u{ff}chunked",
-    "Transfer-Encoding:",
-    "Transfer-Encoding: ",
-    "Transfer-Encoding : chunked",
-    "Transfer-Encoding\t: chunked",
-    " Transfer-Encoding: chunked",
-    "\tTransfer-Encoding: chunked",
-    "Transfer-Encoding\0: chunked",
-    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-    "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
-    "Transfer-Encoding:\r\n chunked",
-    "Transfer-Encoding: x\r\n\tchunked",
-    "X: y\r\n Transfer-Encoding: chunked",
-    "X: y\nTransfer-Encoding: chunked",
-    "X: y\rTransfer-Encoding: chunked",
-    "Transfer-Encoding\r\n: chunked",
-    "X: y\r\n\rTransfer-Encoding: chunked",
-];
-
-/// Two framings, of which either alone would do.
-const BOTH: [&str; 8] = [
-    "Content-Length: 5\r\nTransfer-Encoding: chunked",
-    "Transfer-Encoding: chunked\r\nContent-Length: 5",
-    "Content-Length: 0\r\nTransfer-Encoding: chunked",
-    "Transfer-Encoding: chunked\r\nContent-Length: 0",
-    "content-length: 5\r\ntransfer-encoding: Chunked",
-    "Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 5",
-    "Content-Length:5\r\nTransfer-Encoding:chunked",
-    "Content-Length: 500\r\nTransfer-Encoding: chunked",
-];
-
-/// What may follow the head: as long as one framing says, or as the other does.
-const BODIES: [&str; 4] = ["", "hello", "5\r\nhello\r\n0\r\n\r\n", "0\r\n\r\n"];
-
-/// Chunks that are none.
-const CHUNKS: [&str; 26] = [
-    "\r\n",
-    " 5\r\nhello\r\n",
-    "5 \r\nhello\r\n",
-    "5\t\r\nhello\r\n",
-    "5;x\r\nhello\r\n",
-    "5;x=y\r\nhello\r\n",
-    "5;\r\nhello\r\n",
-    "5;x=\"\r\n\"\r\nhello\r\n",
-    "5\nhello\r\n",
-    "5\rhello\r\n",
-    "5\r\nhello\n",
-    "5\r\nhello",
-    "5\r\nhellox\r\n",
-    "5\r\nhell\r\n",
-    "0x5\r\nhello\r\n",
-    "+5\r\nhello\r\n",
-    "-5\r\nhello\r\n",
-    "5h\r\nhello\r\n",
-    "000000005\r\nhello\r\n",
-    "100000005\r\nhello\r\n",
-    "fffffffffffffffb\r\nhello\r\n",
-    "g\r\nhello\r\n",
-    "\0\r\nhello\r\n",
-    "5\r\r\nhello\r\n",
-    "5,5\r\nhello\r\n",
-    "0 \r\n\r\n",
-];
-
-/// Ends of a chunked body that are none.
-const ENDS: [&str; 10] = [
-    "0\n\r\n",
-    "0\r\n\n",
-    "0\r\r\n",
-    "0;x\r\n\r\n",
-    "0\r\n X: y\r\n\r\n",
-    "0\r\nX : y\r\n\r\n",
-    "0\r\nX\r\n\r\n",
-    "0\r\nX: y\n\r\n",
-    "0\r\nX: \0\r\n\r\n",
-    "0x0\r\n\r\n",
-];
-
-/// The next request on the same connection, with a head that is longer than any body here.
-fn follow(number: usize) -> String {
-    format!(
-        "GET /follow/{number} HTTP/1.1\r\nHost: a\r\nX-Padding: {}\r\nConnection: close\r\n\r\n",
-        "p".repeat(600)
-    )
-}
-
-/// A head with a header in one of three places.
-fn head(method: &str, number: usize, header: &str, place: usize) -> String {
-    let mut lines = vec!["Host: a", "X-A: b", "X-C: d"];
-    lines.insert(place, header);
-    format!("{method} /case/{number} HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"))
-}
-
-/// Every case: what is sent before the request that follows.
-fn cases() -> Vec<String> {
-    let mut cases = Vec::new();
-    for header in LENGTHS.iter().chain(&CODINGS).chain(&BOTH) {
-        for body in BODIES {
-            for method in ["POST", "GET"] {
-                for place in 1..4 {
-                    cases.push(format!("{}{body}", head(method, cases.len(), header, place)));
-                }
-            }
-        }
+/// What the service must have seen of a case.
+fn expected(number: usize, case: &Case) -> Vec<(String, String, Vec<u8>)> {
+    let target = format!("/case/{number}");
+    let mut expected: Vec<_> = case
+        .served
+        .iter()
+        .map(|(method, body)| ((*method).to_owned(), target.clone(), body.as_bytes().to_vec()))
+        .collect();
+    if !case.refused {
+        expected.push(("GET".to_owned(), format!("/follow/{number}"), Vec::new()));
     }
-    let chunked = "Transfer-Encoding: chunked";
-    for chunk in CHUNKS {
-        for before in ["", "3\r\nabc\r\n"] {
-            cases.push(format!(
-                "{}{before}{chunk}0\r\n\r\n",
-                head("POST", cases.len(), chunked, 1)
-            ));
-        }
-    }
-    for end in ENDS {
-        for before in ["", "3\r\nabc\r\n"] {
-            cases.push(format!("{}{before}{end}", head("POST", cases.len(), chunked, 1)));
-        }
-    }
-    for line_end in ["\n", "\r", "\r\r\n", "\n\r"] {
-        cases.push(head("GET", cases.len(), "X-E: f", 1).replace("\r\n", line_end));
-        cases.push(head("GET", cases.len(), "X-E: f", 1).replacen("\r\n", line_end, 1));
-        cases.push(head("GET", cases.len(), "X-E: f", 1).replacen("f\r\n", &format!("f{line_end}"), 1));
-    }
-    let old = head("POST", cases.len(), chunked, 1).replace("HTTP/1.1", "HTTP/1.0");
-    cases.push(format!("{old}5\r\nhello\r\n0\r\n\r\n"));
-    cases
+    expected
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g_1_no_request_with_two_readings_is_forwarded_nor_is_what_follows_it() {
+async fn g_1_what_is_forwarded_is_what_was_accepted_and_has_one_reading() {
     let (gateway, recorder) = open_gateway().await;
     let address = gateway.proxy_addresses()[0];
-    let cases: Vec<(usize, String)> = cases().into_iter().enumerate().collect();
-    assert!(cases.len() > 1_900, "{}", cases.len());
-    let recorder = Arc::new(recorder);
-    let tried = stream::iter(cases).for_each_concurrent(16, |(number, case)| async move {
-        let conversation = converse(address, format!("{case}{}", follow(number)).as_bytes()).await;
-        let refused = matches!(conversation.statuses.as_slice(), [400]);
-        assert!(refused, "{case:?}: {}", conversation.text);
-        assert!(
-            conversation.text.to_lowercase().contains("connection: close"),
-            "{}",
-            conversation.text
-        );
+    let cases = cases();
+    let good = cases.iter().filter(|case| !case.refused).count();
+    assert!(cases.len() > 6_000 && good > 250, "{good} of {} are good", cases.len());
+    let tried = stream::iter(cases.iter().enumerate()).for_each_concurrent(AT_ONCE, |(number, case)| async move {
+        let conversation = converse(address, format!("{}{}", case.bytes, follow(number)).as_bytes()).await;
+        let mut statuses = vec![200; case.served.len()];
+        statuses.push(if case.refused { 400 } else { 200 });
+        assert_eq!(conversation.statuses, statuses, "{case:?}: {}", conversation.text);
+        let text = conversation.text.to_lowercase();
+        assert!(!case.refused || text.contains("connection: close"), "{text}");
     });
     tried.await;
-    assert!(recorder.seen().is_empty(), "{:?}", recorder.seen().first());
+    let mut seen: HashMap<usize, Vec<_>> = HashMap::new();
+    for one in recorder.seen() {
+        let number = one.target.rsplit('/').next().and_then(|number| number.parse().ok());
+        let requests = seen.entry(number.expect("a number")).or_default();
+        requests.push((one.method, one.target, one.body));
+    }
+    for (number, case) in cases.iter().enumerate() {
+        let seen = seen.remove(&number).unwrap_or_default();
+        assert_eq!(seen, expected(number, case), "{case:?}");
+    }
     assert!(recorder.faults().is_empty(), "{:?}", recorder.faults());
     gateway.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_1_requests_with_one_reading_are_forwarded_one_for_one() {
-    let (gateway, recorder) = open_gateway().await;
-    let address = gateway.proxy_addresses()[0];
-    let bodies = [
-        ("", ""),
-        ("Content-Length: 0", ""),
-        ("Content-Length:5", "hello"),
-        ("content-length: 5", "hello"),
-        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
-        ("transfer-encoding:Chunked", "1\r\nh\r\n0004\r\nello\r\n000\r\n\r\n"),
-        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"),
+/// Changes a few characters of a case, always in the same way.
+fn mutated(bytes: &str, random: &mut ChaCha8Rng) -> String {
+    const PIECES: [&str; 16] = [
+        "\r\n",
+        "\n",
+        "\r",
+        " ",
+        "\t",
+        ":",
+        ",",
+        ";",
+        "\0",
+        "chunked",
+        "Content-Length: 5\r\n",
+        "\r\n\r\n",
+        "0",
+        "Host: a\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "GET /inside HTTP/1.1\r\nHost: a\r\n\r\n",
     ];
-    let mut expected = 0;
-    for (header, body) in bodies {
-        for method in ["POST", "GET", "DELETE", "PATCH"] {
-            let header = if header.is_empty() { "X-No: body" } else { header };
-            let request = format!("{}{body}", head(method, expected, header, 1));
-            // The same in one piece, pipelined twice, and byte by byte.
-            let twice = format!("{request}{request}{}", follow(expected));
-            let conversation = converse(address, twice.as_bytes()).await;
-            assert_eq!(
-                conversation.statuses,
-                [200, 200, 200],
-                "{request:?}: {}",
-                conversation.text
-            );
-            expected += 3;
+    let mut bytes = bytes.to_owned();
+    for _ in 0..random.random_range(1..4) {
+        let starts: Vec<usize> = bytes.char_indices().map(|(at, _)| at).collect();
+        let at = starts[random.random_range(0..starts.len())];
+        if random.random_range(0..3) == 0 {
+            bytes.remove(at);
+        } else {
+            bytes.insert_str(at, PIECES[random.random_range(0..PIECES.len())]);
         }
     }
-    assert_eq!(recorder.seen().len(), expected);
-    let whole = recorder
-        .seen()
-        .iter()
-        .all(|seen| seen.body.is_empty() || seen.body == b"hello");
-    assert!(whole && recorder.faults().is_empty(), "{:?}", recorder.faults());
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_1_of_mutated_requests_as_many_are_forwarded_as_are_answered() {
+    let (gateway, recorder) = open_gateway().await;
+    let address = gateway.proxy_addresses()[0];
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let cases = cases();
+    // All at once, for some wait for a body until their time is over.
+    let tried = (0..1_500).map(|number| {
+        let case = &cases[random.random_range(0..cases.len())];
+        let bytes = format!("{}{}", mutated(&case.bytes, &mut random), follow(number));
+        async move {
+            let conversation = converse(address, bytes.as_bytes()).await;
+            let known = [200, 400, 404, 405, 408, 413, 414, 417, 431];
+            let odd = conversation.statuses.iter().find(|status| !known.contains(status));
+            assert_eq!(odd, None, "{bytes:?}: {}", conversation.text);
+            conversation.statuses.iter().filter(|status| **status == 200).count()
+        }
+    });
+    let answered: usize = join_all(tried).await.into_iter().sum();
+    assert!(answered > 200, "{answered}");
+    assert_eq!(recorder.seen().len(), answered);
+    assert!(recorder.faults().is_empty(), "{:?}", recorder.faults());
     gateway.stop().await;
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod client;
+mod corpus;
+mod differential;
 mod early;
 mod forwarded;
 mod frames;
@@ -14,6 +16,7 @@ mod methods;
 mod paths;
 mod proxied;
 mod recorder;
+mod servers;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

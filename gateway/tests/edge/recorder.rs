@@ -156,7 +156,8 @@ async fn line(reader: &mut Reader) -> Result<Option<String>, String> {
             Ok(None)
         };
     };
-    let plain = line.iter().all(|byte| (b' '..0x7f).contains(byte) || *byte == b'\t');
+    // Letters beyond ASCII are allowed in values, and only there.
+    let plain = line.iter().all(|byte| !byte.is_ascii_control() || *byte == b'\t');
     let text = String::from_utf8_lossy(line).into_owned();
     if plain {
         Ok(Some(text))
@@ -170,7 +171,7 @@ async fn request_line(reader: &mut Reader) -> Result<Option<(String, String)>, S
         return Ok(None);
     };
     match text.split(' ').collect::<Vec<_>>().as_slice() {
-        [method, target, "HTTP/1.1"] if target.starts_with('/') || *target == "*" => {
+        [method, target, "HTTP/1.1"] if text.is_ascii() && (target.starts_with('/') || *target == "*") => {
             Ok(Some(((*method).to_owned(), (*target).to_owned())))
         }
         _ => Err(format!("no request line: {text:?}")),

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
+/// The longest host, in bytes (RFC 1035, section 2.3.4).
+const LONGEST: usize = 253;
+
 /// A host in the one form in which hosts are compared: lower case, no trailing dot, IPv6 in brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostName(String);
@@ -16,7 +19,7 @@ impl HostName {
         if is_canonical(text) {
             return Some(Self(text.to_owned()));
         }
-        if text.is_empty() || text.contains(['*', '%', '/', '@', ' ']) || text.len() > 253 {
+        if text.is_empty() || text.contains(['*', '%', '/', '@', ' ']) || text.len() > LONGEST {
             return None;
         }
         Self::parse_in_full(text)
@@ -26,6 +29,8 @@ impl HostName {
         match Host::parse(text).ok()? {
             // An empty label would be cut off like a trailing dot when the host is read again.
             Host::Domain(domain) if domain.split('.').any(str::is_empty) => None,
+            // Letters beyond ASCII take more room in the form that is compared.
+            Host::Domain(domain) if domain.len() > LONGEST => None,
             Host::Domain(domain) => Some(Self(domain)),
             Host::Ipv4(ip) => Some(Self(ip.to_string())),
             Host::Ipv6(ip) => Some(Self(format!("[{ip}]"))),
@@ -56,7 +61,7 @@ fn is_canonical(text: &str) -> bool {
         }
         before = byte;
     }
-    text.len() <= 253 && before != b'.' && before != b'-' && last_begins.is_ascii_lowercase()
+    text.len() <= LONGEST && before != b'.' && before != b'-' && last_begins.is_ascii_lowercase()
 }
 
 /// Which part of a host a pattern fixes.
@@ -236,6 +241,15 @@ mod tests {
     fn a_port_in_the_pattern_matches_that_port_only() {
         assert!(matches("example.com:8443", "example.com", Some(8443)));
         assert!(!matches("example.com:8443", "example.com", None));
+    }
+
+    #[test]
+    fn a_host_that_is_too_long_in_its_one_form_is_refused() {
+        let ascii = vec!["a".repeat(50); 4].join(".");
+        assert!(HostName::parse(&format!("{ascii}.{}", "b".repeat(49))).is_some());
+        assert_eq!(HostName::parse(&format!("{ascii}.{}", "b".repeat(50))), None);
+        let grows = vec!["é"; 60].join(".");
+        assert_eq!(HostName::parse(&grows), None, "`é` takes more room");
     }
 
     #[test]

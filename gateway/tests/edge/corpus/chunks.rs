@@ -1,0 +1,85 @@
+//! Chunked bodies.
+
+use super::words::{CHUNKS, ENDS};
+use super::{Corpus, head, pairs};
+
+const CHUNKED: &str = "Transfer-Encoding: chunked";
+
+/// What is known to have gone wrong, alone and after a chunk that is good.
+pub(super) fn listed(corpus: &mut Corpus) {
+    for before in ["", "3\r\nabc\r\n"] {
+        for chunk in CHUNKS {
+            let head = head("POST", corpus.number(), CHUNKED, 1);
+            corpus.broken(format!("{head}{before}{chunk}0\r\n\r\n"));
+        }
+        for end in ENDS {
+            let head = head("POST", corpus.number(), CHUNKED, 1);
+            corpus.broken(format!("{head}{before}{end}"));
+        }
+    }
+}
+
+/// A chunk and the end, each part in every spelling, two at most that are not the plain one.
+pub(super) fn made(corpus: &mut Corpus) {
+    let sizes = [
+        ("5", true),
+        ("05", true),
+        ("00000005", true),
+        ("000000005", false),
+        ("+5", false),
+        ("0x5", false),
+        (" 5", false),
+        ("5h", false),
+    ];
+    let extensions = [
+        ("", true),
+        (" ", false),
+        ("\t", false),
+        (";", false),
+        (";a=b", false),
+        (" ;a=\"b\"", false),
+    ];
+    let ends = [
+        ("\r\n", true),
+        ("\n", false),
+        ("\r", false),
+        ("\r\r\n", false),
+        ("\n\r", false),
+        ("", false),
+    ];
+    let data = [("hello", true), ("hel", false), ("hello!", false), ("", false)];
+    let lasts = [
+        ("0", true),
+        ("00000000", true),
+        ("000000000", false),
+        ("-0", false),
+        ("0;a", false),
+        ("0x0", false),
+    ];
+    let trailers = [
+        ("", true),
+        ("X-Sum: 1\r\n", true),
+        ("X-Sum: 1\r\nX-B:\r\n", true),
+        ("X-Sum : 1\r\n", false),
+        (" X-Sum: 1\r\n", false),
+        ("X-Sum: 1\n", false),
+        ("X-Sum\r\n", false),
+        ("X-Sum: \0\r\n", false),
+    ];
+    let last_ends = [("\r\n", true), ("\n", false), ("\r\r\n", false)];
+    for (parts, is_good) in pairs(&[
+        &sizes,
+        &extensions,
+        &ends,
+        &data,
+        &ends,
+        &lasts,
+        &ends,
+        &trailers,
+        &last_ends,
+    ]) {
+        let head = head("POST", corpus.number(), CHUNKED, 1);
+        corpus.judged(format!("{head}{}", parts.concat()), is_good, ("POST", "hello"));
+        corpus.begun();
+    }
+}
