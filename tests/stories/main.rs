@@ -13,6 +13,7 @@ mod stack;
 mod upstream;
 
 mod automation;
+mod checks;
 mod console;
 mod containers;
 mod demo;

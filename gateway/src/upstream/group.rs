@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::balance::{Field, Hashing, Ring, Schedule, choose};
 use super::changes::Changes;
+use super::check_tls::CheckTls;
 use super::choice::Choice;
 use super::endpoint::Endpoint;
 use super::members::{Member, Members};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub balance: Balance,
     /// How the health of targets is found out.
     pub health: Health,
+    /// How checks are made over TLS, where they are.
+    pub(crate) check_tls: Option<CheckTls>,
     /// The share of healthy targets, in percent, below which all are used.
     pub panic_threshold: u8,
     /// When a service stops to ask a target that fails.

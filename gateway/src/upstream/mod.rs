@@ -33,6 +33,7 @@ mod tests;
 mod ticks;
 mod upstreams;
 
+pub(crate) use check_tls::CheckTls;
 pub use choice::Choice;
 pub use endpoint::{Endpoint, TargetKey};
 pub use group::{Settings, Target};
