@@ -5,7 +5,7 @@ use model::reason::Reason;
 use crate::upstream::client::{Failure, Fault};
 
 /// There is nobody to ask.
-pub(super) fn no_target() -> Fault {
+pub(crate) fn no_target() -> Fault {
     Fault {
         nobody: true,
         ..Fault::unsent(Failure::Connect, "there is no target")
@@ -13,7 +13,7 @@ pub(super) fn no_target() -> Fault {
 }
 
 /// The reason of a failure.
-pub(super) const fn reason(fault: &Fault) -> Reason {
+pub(crate) const fn reason(fault: &Fault) -> Reason {
     match fault.failure {
         _ if fault.nobody => Reason::UpstreamUnavailable,
         Failure::Connect | Failure::Tls => Reason::UpstreamUnreachable,
