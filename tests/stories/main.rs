@@ -26,6 +26,7 @@ mod pages;
 mod pictures;
 mod plugins;
 mod portal;
+mod reach;
 mod readme;
 mod refusals;
 mod restart;

@@ -93,7 +93,7 @@ impl Gateway {
         let listeners = Listeners::bind(&config)?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared::start(&config)?);
+        let shared = Arc::new(Shared::start(&config, &listeners.status)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
         let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
@@ -221,13 +221,15 @@ impl Running {
 
 impl Shared {
     /// Called within the gateway's runtime.
-    fn start(config: &Config) -> Result<Self, Error> {
+    fn start(config: &Config, status: &std::net::TcpListener) -> Result<Self, Error> {
+        let mut reach = config.reach.clone();
+        reach.own.push(status.local_addr().map_err(Error::Threads)?);
         Ok(Self {
             current: Arc::default(),
             telemetry: Arc::new(Telemetry::start(&config.telemetry, &config.name)?),
             counters: Arc::default(),
             draining: Arc::default(),
-            upstreams: Arc::new(Upstreams::new(&config.secret)),
+            upstreams: Arc::new(Upstreams::within(&config.secret, reach)),
             client: Arc::default(),
             copies: Arc::new(Semaphore::new(COPIES)),
             changed: watch::Sender::default(),

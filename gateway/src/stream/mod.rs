@@ -229,8 +229,8 @@ impl Streams {
     async fn open(&self, route: &Route, ends: Ends) -> (Result<(Transport, Picked), Fault>, Vec<String>) {
         let service = &route.service;
         let (mut tried, mut addresses) = (Vec::new(), Vec::new());
-        let mut last = failure::no_target();
         service.pool.ready(service.connect_timeout).await;
+        let mut last = failure::no_target_of(&service.pool);
         while tried.len() <= usize::from(service.retry.retries) {
             let choice = Choice {
                 consumer: None,

@@ -26,6 +26,7 @@ mod place;
 mod pool;
 pub(crate) mod preamble;
 mod random;
+mod reach;
 mod split;
 mod sticky;
 #[cfg(test)]
@@ -44,5 +45,6 @@ pub(crate) use names::Names;
 pub use place::{Found, Place};
 pub use pool::{Picked, Pool};
 pub use random::Random;
+pub use reach::{Exception, Reach};
 pub use split::Split;
 pub use upstreams::{GroupKey, Upstreams, Wanted};
