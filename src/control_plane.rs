@@ -54,6 +54,11 @@ impl<'a> Prepared<'a> {
         })
     }
 
+    /// Where administrators are answered.
+    pub(crate) fn console(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
     /// Starts to answer; `proxy` is where the gateway of the same program listens.
     pub(crate) fn start(self, secret: [u8; 32], proxy: Option<SocketAddr>, tasks: &mut Tasks) -> Result<People> {
         let deployment = self.deployment(proxy);

@@ -2,24 +2,29 @@
 
 use std::env;
 use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use gateway::{Config, ProxyProtocol, Sockets, Source, TelemetryConfig};
+use gateway::{Config, ProxyProtocol, Reach, Sockets, Source, TelemetryConfig};
 use model::clock::SystemClock;
 use url::Url;
 
 use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
 
+/// The usual port of Postgres.
+const POSTGRES: u16 = 5432;
+
 /// The variable that OpenTelemetry defines.
 const COMMON_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// The configuration of a gateway that follows the database at `url`; `keys` are the secret and the brand of keys.
+/// The configuration of a gateway that follows the database at `url`; `keys` are the secret and the brand of keys,
+/// `console` is where the same program answers administrators.
 pub(crate) fn config(
     settings: &GatewaySettings,
     state: &StateSettings,
-    url: &str,
+    (url, console): (&str, Option<SocketAddr>),
     keys: ([u8; 32], &str),
     sockets: &Sockets,
 ) -> Result<Config> {
@@ -36,6 +41,11 @@ pub(crate) fn config(
         key_brand: keys.1.to_owned(),
         trusted_proxies: settings.trusted_proxies.clone(),
         dns_servers: settings.dns_servers.clone(),
+        reach: Reach {
+            own: console.into_iter().chain(addresses(url)).collect(),
+            denied: settings.denied_targets.clone(),
+            allowed: settings.allowed_targets.clone(),
+        },
         proxy_protocol: match settings.proxy_protocol {
             ProxyProtocolSetting::Off => ProxyProtocol::Off,
             ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,
@@ -46,6 +56,14 @@ pub(crate) fn config(
         telemetry: telemetry(&settings.telemetry)?,
         clock: Arc::new(SystemClock),
     })
+}
+
+/// Where the database is, as far as its name says so now.
+fn addresses(url: &str) -> Vec<SocketAddr> {
+    let Ok(url) = Url::parse(url) else { return Vec::new() };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let found = (host, url.port().unwrap_or(POSTGRES)).to_socket_addrs();
+    found.map(Iterator::collect).unwrap_or_default()
 }
 
 fn telemetry(settings: &TelemetrySettings) -> Result<TelemetryConfig> {

@@ -61,7 +61,8 @@ impl Program {
             Some(settings) => Some(Prepared::new(settings, storage, &sockets).await?),
             None => None,
         };
-        let gateway = self.start_gateway(storage, secret, &sockets)?;
+        let console = prepared.as_ref().map(Prepared::console);
+        let gateway = self.start_gateway((storage, console), secret, &sockets)?;
         let proxy = gateway
             .as_ref()
             .and_then(|gateway| gateway.proxy_addresses().first().copied());
@@ -118,7 +119,7 @@ impl Program {
 
     fn start_gateway(
         &self,
-        storage: &Storage,
+        (storage, console): (&Storage, Option<SocketAddr>),
         secret: [u8; 32],
         sockets: &Sockets,
     ) -> Result<Option<gateway::Running>> {
@@ -129,7 +130,7 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, &storage.url, (secret, brand), sockets)?;
+        let config = data_plane::config(settings, &self.state, (&storage.url, console), (secret, brand), sockets)?;
         Ok(Some(gateway::Gateway::start(config)?))
     }
 

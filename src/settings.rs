@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gateway::Exception;
 use gateway::telemetry::{Destination, share};
 use ipnet::IpNet;
 use url::Url;
@@ -133,6 +134,19 @@ pub(crate) struct GatewaySettings {
     /// DNS servers that the names of targets are asked of, separated by commas, like `10.0.0.2:53`; default the system's.
     #[arg(long, env = "GATEHOUSE_DNS_SERVERS", value_delimiter = ',', value_name = "ADDRESS", value_parser = address)]
     pub(crate) dns_servers: Vec<SocketAddr>,
+    /// Networks that no target may be in (CIDR), separated by commas; default none. Link-local addresses, those of clouds'
+    /// metadata, and Gatehouse's own console, status and database are never reached anyway.
+    #[arg(long, env = "GATEHOUSE_DENIED_TARGETS", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
+    pub(crate) denied_targets: Vec<IpNet>,
+    /// What targets may reach all the same: networks, addresses, or addresses with a port, separated by commas; default
+    /// none.
+    #[arg(
+        long,
+        env = "GATEHOUSE_ALLOWED_TARGETS",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) allowed_targets: Vec<Exception>,
     /// Whether connections begin with a PROXY header (version 1 or 2): `off`, or `trusted`, which means that those from
     /// trusted proxies must.
     #[arg(long, env = "GATEHOUSE_PROXY_PROTOCOL", value_enum, default_value_t = ProxyProtocolSetting::Off, value_name = "WHEN")]

@@ -1,4 +1,4 @@
-//! CA certificates: the names and services that trust one depend on it.
+//! CA certificates: the names, services and upstreams that trust one depend on it.
 
 use model::actor::Resource;
 use model::ca_certificate::CaCertificateSpec;
@@ -31,6 +31,8 @@ impl Table for CaCertificateSpec {
             r#"select 'sni' as "kind!", id as "id!", name as "name!" from snis where spec -> 'ca_certificates' ? $1
                union all
                select 'service', id, name from services where spec -> 'ca_certificates' ? $1
+               union all
+               select 'upstream', id, name from upstreams where spec #> '{health,active,ca_certificates}' ? $1
                order by 1 desc, 3, 2"#,
             id.to_string(),
         )

@@ -49,16 +49,21 @@ impl Table for CertificateSpec {
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
         let mut all = references::dependants(connection, Kind::Sni, ("snis", "certificate_id"), id).await?;
-        let services = sqlx::query!(
-            "select id, name from services where spec ->> 'client_certificate' = $1 order by name, id",
+        let shown = sqlx::query!(
+            r#"select 'service' as "kind!", id as "id!", name as "name!" from services where spec ->> 'client_certificate' = $1
+               union all
+               select 'upstream', id, name from upstreams where spec #>> '{health,active,client_certificate}' = $1
+               order by 1, 3, 2"#,
             id.to_string(),
         )
         .fetch_all(connection)
         .await?;
-        all.extend(services.into_iter().map(|row| Dependant {
-            kind: Kind::Service,
-            id: row.id,
-            name: row.name,
+        all.extend(shown.into_iter().filter_map(|row| {
+            Some(Dependant {
+                kind: Kind::parse(&row.kind)?,
+                id: row.id,
+                name: row.name,
+            })
         }));
         Ok(all)
     }

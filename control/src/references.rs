@@ -6,7 +6,7 @@ use model::certificate::CertificateSpec;
 use model::consumer::ConsumerSpec;
 use model::plugin::PluginSpec;
 use model::route::RouteSpec;
-use model::service::ServiceSpec;
+use model::service::{ServiceSpec, Tls};
 use model::sni::SniSpec;
 use model::upstream::{TargetSpec, UpstreamSpec};
 use model::{Code, Errors, Kind};
@@ -76,6 +76,48 @@ pub(crate) async fn resolve(
             );
             *reference = None;
         }
+    }
+    Ok(())
+}
+
+/// Resolves the certificates that TLS settings name; `place` is what stands before their members' names.
+pub(crate) async fn resolve_tls(
+    connection: &mut PgConnection,
+    place: &str,
+    authorities: &mut [String],
+    certificate: &mut Option<String>,
+    errors: &mut Errors,
+) -> Result<()> {
+    for (index, authority) in authorities.iter_mut().enumerate() {
+        let mut reference = Some(std::mem::take(authority));
+        let path = format!("{place}ca_certificates.{index}");
+        resolve(connection, Kind::CaCertificate, &path, &mut reference, errors).await?;
+        *authority = reference.unwrap_or_default();
+    }
+    let path = format!("{place}client_certificate");
+    resolve(connection, Kind::Certificate, &path, certificate, errors).await
+}
+
+/// Holds the certificates that TLS settings name. They stand in a list, which Postgres does not hold to be true by itself:
+/// until the end of the change they cannot be deleted, and from then on what names them is in the way.
+pub(crate) async fn hold_tls(connection: &mut PgConnection, place: &str, tls: &Tls, errors: &mut Errors) -> Result<()> {
+    let authorities = &tls.ca_certificates;
+    let certificate: Vec<Uuid> = tls.client_certificate.into_iter().collect();
+    let held = sqlx::query_scalar!(
+        "with authorities as (select id from ca_certificates where id = any($1) for key share),
+                  certificate as (select id from certificates where id = any($2) for key share)
+             select id as \"id!\" from authorities union all select id from certificate",
+        authorities,
+        &certificate,
+    )
+    .fetch_all(connection)
+    .await?;
+    let named = authorities.iter().enumerate();
+    let named = named.map(|(index, id)| (format!("ca_certificates.{index}"), id));
+    let named = named.chain(certificate.iter().map(|id| ("client_certificate".to_owned(), id)));
+    for (member, id) in named.filter(|(_, id)| !held.contains(id)) {
+        let message = format!("does not exist: there is no certificate `{id}`");
+        errors.add(format!("{place}{member}"), Code::NotFound, message);
     }
     Ok(())
 }

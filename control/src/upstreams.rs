@@ -1,9 +1,9 @@
 //! Upstreams: who depends on one, and what gateways know of its targets.
 
-use model::Kind;
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
-use model::upstream::{TargetState, UpstreamSpec};
+use model::upstream::{ActiveHealth, TargetState, UpstreamDraft, UpstreamSpec};
+use model::{Errors, Kind};
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -16,6 +16,27 @@ use crate::{Control, authorize, gateways, references};
 impl Table for UpstreamSpec {
     const TABLE: &'static str = "upstreams";
     const RESOURCE: Resource = Resource::Upstreams;
+
+    async fn resolve(connection: &mut PgConnection, draft: &mut UpstreamDraft, errors: &mut Errors) -> Result<()> {
+        let Some(active) = draft.health.as_mut().and_then(|health| health.active.as_mut()) else {
+            return Ok(());
+        };
+        let (authorities, certificate) = (&mut active.ca_certificates, &mut active.client_certificate);
+        references::resolve_tls(connection, "health.active.", authorities, certificate, errors).await
+    }
+
+    async fn check(
+        connection: &mut PgConnection,
+        _id: Uuid,
+        _before: Option<&Self>,
+        spec: &mut Self,
+        errors: &mut Errors,
+    ) -> Result<()> {
+        match spec.health.active.as_ref().and_then(ActiveHealth::tls) {
+            Some(tls) => references::hold_tls(connection, "health.active.", &tls, errors).await,
+            None => Ok(()),
+        }
+    }
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
         let mut all = references::dependants(connection, Kind::Service, ("services", "upstream_id"), id).await?;

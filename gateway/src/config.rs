@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::sockets::Sockets;
 use crate::telemetry::TelemetryConfig;
+use crate::upstream::Reach;
 
 /// Everything that a gateway is told.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// The DNS servers that the names of targets are asked of; empty means those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// Which addresses targets may have; where the gateway answers about itself is none of them in any case.
+    pub reach: Reach,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may go on after a stop.

@@ -30,3 +30,4 @@ pub use proxy::client_ip;
 pub use server::{Gateway, Running};
 pub use sockets::Sockets;
 pub use telemetry::TelemetryConfig;
+pub use upstream::{Exception, Reach};

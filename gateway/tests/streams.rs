@@ -4,6 +4,7 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,20 @@ fn stream_route(protocol: &str, changes: Value) -> Value {
         route[member] = value.clone();
     }
     route
+}
+
+/// What a client of TLS says first when it asks for this name.
+fn hello(name: &'static str) -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from(name).expect("a name");
+    let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).expect("written");
+    hello
 }
 
 /// Says all at once and reads to the end.
@@ -122,18 +137,10 @@ async fn tls_is_passed_through_by_the_name_that_it_asks_for() {
             .route_with(2, 1, stream_route("tls", json!({"snis": ["db.example"]})))
             .route_with(4, 3, stream_route("tls", json!({"snis": ["*.shop.example"]}))),
     );
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
     for (name, taken) in [("DB.example", true), ("a.shop.example", true), ("other.example", false)] {
-        let name = ServerName::try_from(name).expect("a name");
-        let mut client = rustls::ClientConnection::new(Arc::new(config.clone()), name).expect("a client");
-        let mut hello = Vec::new();
-        client.write_tls(&mut hello).expect("written");
+        let hello = hello(name);
         let echo = say(gateway.stream_addresses()[0], &hello).await;
-        assert_eq!(echo == hello, taken, "{client:?}");
+        assert_eq!(echo == hello, taken, "{name}");
     }
     assert_eq!(say(gateway.stream_addresses()[0], b"no handshake").await, b"");
     gateway.stop().await;
@@ -184,4 +191,121 @@ async fn an_http_service_is_told_too_on_a_connection_for_each_client() {
             .expect("in order");
     }
     gateway.stop().await;
+}
+
+/// A gateway that writes its access log to a file, with so small a share of what went well.
+fn logging(configuration: Configuration, sampling: f64) -> (Running, PathBuf) {
+    let path = std::env::temp_dir().join(format!("gatehouse-streams-{}.log", uuid::Uuid::now_v7()));
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let gateway = Gateway::start(gateway::Config {
+        stream_listen: vec![any],
+        drain: Duration::from_millis(300),
+        telemetry: gateway::TelemetryConfig {
+            access_log: gateway::telemetry::Destination::File(path.clone()),
+            access_log_sampling: sampling,
+            ..gateway::TelemetryConfig::default()
+        },
+        ..configuration.config()
+    })
+    .expect("a gateway");
+    (gateway, path)
+}
+
+fn logged(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("a log");
+    std::fs::remove_file(path).expect("removed");
+    let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    lines.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_in_the_access_log_and_in_metrics_with_how_they_ended() {
+    let (echo, silent) = (target("hello ").await, target("").await);
+    let from_here = json!({"sources": ["127.0.0.1/32"], "access_log": "full"});
+    let by_name = json!({"snis": ["db.example"], "idle_timeout_ms": 100});
+    let (gateway, path) = logging(
+        Configuration::new()
+            .service(1, &format!("http://{echo}"))
+            .service(3, "http://127.0.0.1:1")
+            .service(5, &format!("http://{silent}"))
+            .route_with(2, 1, stream_route("tcp", from_here))
+            .route_with(4, 3, stream_route("tls", json!({"snis": ["gone.example"]})))
+            .route_with(6, 5, stream_route("tls", by_name)),
+        0.0,
+    );
+    let address = gateway.stream_addresses()[0];
+    assert_eq!(say(address, b"you").await, b"hello you");
+    say(address, &hello("gone.example")).await;
+    // The silent target keeps the connection open until nobody has said anything for too long: sampled, so without a line.
+    let mut idle = TcpStream::connect(address).await.expect("connected");
+    idle.write_all(&hello("db.example")).await.expect("written");
+    timeout(PATIENCE, idle.read_to_end(&mut Vec::new()))
+        .await
+        .expect("ended")
+        .expect("in order");
+    let mut cut = TcpStream::connect(address).await.expect("connected");
+    cut.read_exact(&mut [0; 6]).await.expect("greeted");
+    let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
+    for line in [
+        r#"gatehouse_stream_connections_total{ended="done",route="r2",service="s1"} 1"#,
+        r#"gatehouse_stream_connections_total{ended="refused",route="r4",service="s3"} 1"#,
+        r#"gatehouse_stream_connections_total{ended="idle",route="r6",service="s5"} 1"#,
+        r#"gatehouse_stream_received_bytes_total{route="r2",service="s1"} 3"#,
+        // Of the one that is still open too.
+        r#"gatehouse_stream_sent_bytes_total{route="r2",service="s1"} 15"#,
+        "gatehouse_stream_connections_open 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    gateway.stop().await;
+    let lines = logged(&path);
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let text = |member: &str| line[member].as_str().unwrap_or_default();
+            (text("route"), text("ended"), text("reason"))
+        })
+        .collect();
+    let wanted = [
+        ("r2", "done", ""),
+        ("r4", "refused", "upstream_unreachable"),
+        ("r2", "stopped", ""),
+    ];
+    assert_eq!(told, wanted, "{lines:#?}");
+    let whole = json!({
+        "level": "INFO", "target": "gatehouse::access", "message": "connection", "protocol": "TCP", "port": address.port(),
+        "reason": "", "route": "r2", "target_address": echo.to_string(), "client_ip": "127.0.0.1", "bytes": 9,
+        "bytes_received": 3, "ended": "done", "route_id": support::id(2), "service": "s1", "service_id": support::id(1),
+        "upstream_tries": 1
+    });
+    for (member, value) in whole.as_object().expect("members") {
+        assert_eq!(&lines[0][member], value, "{member}");
+    }
+    assert_eq!(lines[1]["tls_server_name"], "gone.example");
+    assert_eq!(
+        (&lines[1]["protocol"], &lines[1]["upstream_tries"]),
+        (&json!("TLS"), &json!(2))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_keeps_its_connections_out_of_the_log_and_strangers_are_in_it() {
+    let echo = target("").await;
+    let silent = json!({"snis": ["db.example"], "access_log": "off"});
+    let (gateway, path) = logging(
+        Configuration::new()
+            .service(1, &format!("http://{echo}"))
+            .route_with(2, 1, stream_route("tls", silent)),
+        0.0,
+    );
+    let address = gateway.stream_addresses()[0];
+    say(address, &hello("db.example")).await;
+    say(address, &hello("other.example")).await;
+    gateway.stop().await;
+    let lines = logged(&path);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(
+        (&lines[0]["reason"], &lines[0]["tls_server_name"], &lines[0]["route"]),
+        (&json!("route_not_found"), &json!("other.example"), &json!(""))
+    );
 }

@@ -91,6 +91,8 @@ reasons! {
     ExpectationFailed = "expectation_failed", 417, "Expectation failed", "Send the request without Expect, or with 100-continue.";
     /// The service has no target that could be asked.
     UpstreamUnavailable = "upstream_unavailable", 503, "Service unavailable", "Try again later.";
+    /// The service is at an address that targets may not have.
+    UpstreamForbidden = "upstream_forbidden", 502, "Service not allowed", "Tell the operator of this API.";
     /// The service could not be connected to.
     UpstreamUnreachable = "upstream_unreachable", 502, "Service not reachable", "Try again later.";
     /// The service did not answer in time.

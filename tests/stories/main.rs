@@ -13,6 +13,7 @@ mod stack;
 mod upstream;
 
 mod automation;
+mod checks;
 mod console;
 mod containers;
 mod demo;
@@ -25,6 +26,7 @@ mod pages;
 mod pictures;
 mod plugins;
 mod portal;
+mod reach;
 mod readme;
 mod refusals;
 mod restart;

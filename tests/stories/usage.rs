@@ -1,8 +1,9 @@
 //! Usage: what the API counts is what was sent, by everything that it can be asked by.
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use crate::clients::{Api, Key, Proxy};
+use crate::clients::{Api, Key, Proxy, Secure};
 use crate::eventually;
 use crate::stack::{Plan, Stack, id};
 use crate::upstream::Upstream;
@@ -155,4 +156,36 @@ async fn the_metrics_of_a_gateway_count_the_same() {
     for path in ["/metrics", "/readyz", "/livez", "/api/v1/services", "/console"] {
         stack.proxy().get(path).await.expect_refusal(404, "route_not_found");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_passed_on_counts_as_one_request_of_its_route() {
+    let (stack, database) = (
+        Plan::one().start().await,
+        TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+    );
+    let (api, address) = (stack.api(), database.local_addr().expect("an address"));
+    api.service("database", &format!("http://{address}")).await;
+    api.service("gone", "http://127.0.0.1:1").await;
+    for name in ["database", "gone"] {
+        let by_name = json!({"protocols": ["tls"], "snis": [format!("{name}.example")]});
+        api.route(name, name, by_name).await;
+    }
+    tokio::spawn(async move { while database.accept().await.is_ok() {} });
+    let client = Secure {
+        address: stack.gateway(0).address("Over TLS"),
+        believes: include_str!("../certificates/weak.pem"),
+        shows: None,
+    };
+    for host in ["database.example", "gone.example"] {
+        client.get(host, "/").await.expect_err("nobody speaks TLS");
+    }
+    let passed = summary(&api, "route=database", 1).await;
+    assert_eq!(passed["statuses"], json!({"200": 1}), "{passed}");
+    let refused = summary(&api, "route=gone", 1).await;
+    assert_eq!(
+        (&refused["statuses"], &refused["reasons"]),
+        (&json!({"502": 1}), &json!({"upstream_unreachable": 1})),
+        "{refused}"
+    );
 }

@@ -22,7 +22,7 @@ impl Relay<'_> {
     pub(super) async fn attempt(&mut self, service: &Service) -> Result<End, Trouble> {
         let now = Instant::now();
         let picked = self.choice().and_then(|choice| service.pool.pick(&choice, now));
-        let mut picked = picked.ok_or_else(failure::no_target)?;
+        let mut picked = picked.ok_or_else(|| failure::no_target_of(&service.pool))?;
         self.context.tried.push(picked.endpoint.address.clone());
         self.context.keys.push(picked.endpoint.key);
         self.context.upstream_began = Some(now);

@@ -88,7 +88,7 @@ impl Copy {
         };
         let began = Instant::now();
         let picked = service.pool.pick(&choice, began);
-        let mut picked = picked.ok_or_else(super::failure::no_target)?;
+        let mut picked = picked.ok_or_else(|| super::failure::no_target_of(&service.pool))?;
         let dial = Dial {
             address: picked.endpoint.socket,
             tls: service.tls(service.version)?,

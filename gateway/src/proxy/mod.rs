@@ -10,7 +10,7 @@ mod client;
 mod context;
 mod converse;
 mod deadlines;
-mod failure;
+pub(crate) mod failure;
 mod forward;
 mod grpc;
 mod grpc_web;
@@ -56,6 +56,7 @@ pub(crate) use context::Context;
 use converse::Conversation;
 pub(crate) use mirror::COPIES;
 use record::Seen;
+pub(crate) use record::choice;
 use relay::Relay;
 
 /// The proxy: what every request needs and none changes.

@@ -69,7 +69,7 @@ fn other_service(context: &Context) -> Option<&Service> {
 }
 
 /// What a route says about log and traces.
-pub(super) fn choice(route: &Route) -> LogChoice {
+pub(crate) fn choice(route: &Route) -> LogChoice {
     LogChoice {
         access_log: match route.access_log {
             AccessLog::Inherit | AccessLog::Sampled => None,

@@ -9,12 +9,13 @@ use model::Kind;
 use model::id::{PluginId, RouteId, ServiceId};
 use model::plugin::{PluginSpec, Scope};
 use model::route::RouteSpec;
-use model::service::{ServiceSpec, Tls};
+use model::service::ServiceSpec;
 use model::snapshot::Entry;
 use plugins::{Registry, Services};
 use uuid::Uuid;
 
 use super::chain::{Chain, Link};
+use super::checks::{Trust, server_name};
 use super::service::Handshakes;
 use super::state::{State, Touched};
 use super::{Route, Runtime, Service};
@@ -138,8 +139,8 @@ impl Builder {
                 }
             }
         }
-        // Services show certificates too.
-        routing |= tls && self.state.services.values().any(|spec| names_certificates(&spec.tls));
+        // Services and checks show certificates too.
+        routing |= tls && self.state.names_certificates();
         let current = self.current.take();
         let kept = current.as_ref().map(|current| current.tls.clone()).filter(|_| !tls);
         let tls = kept.unwrap_or_else(|| Arc::new(self.state.tls.compile()));
@@ -245,7 +246,8 @@ impl Builder {
     }
 
     fn compile_services(&mut self) -> HashMap<ServiceId, Arc<Service>> {
-        let mut groups = self.upstream_groups();
+        let mut problems = Vec::new();
+        let mut groups = self.upstream_groups(&mut problems);
         let mut wanted = Vec::new();
         let served = || self.state.services.iter().filter(|(_, spec)| spec.enabled);
         for (id, spec) in served() {
@@ -271,7 +273,6 @@ impl Builder {
             });
         }
         let mut pools = self.upstreams.configure(groups, wanted, Instant::now());
-        let mut problems = Vec::new();
         let mut services = HashMap::new();
         for (id, spec) in served() {
             let Some(pool) = pools.remove(id) else { continue };
@@ -291,15 +292,28 @@ impl Builder {
         services
     }
 
-    /// The settings and targets of each upstream that serves.
-    fn upstream_groups(&self) -> HashMap<GroupKey, (Settings, Vec<Target>)> {
+    /// The settings and targets of each upstream that serves, and what is wrong with them.
+    fn upstream_groups(&self, problems: &mut Vec<Problem>) -> HashMap<GroupKey, (Settings, Vec<Target>)> {
+        let trust = Trust::of(&self.state, |spec| self.host_of(spec));
         let serving = self.state.upstreams.iter().filter(|(_, spec)| spec.enabled);
         let mut groups: HashMap<GroupKey, (Settings, Vec<Target>)> = serving
             .map(|(id, spec)| {
+                let checks = trust.checks(*id, spec);
+                problems.extend(
+                    checks
+                        .unusable
+                        .filter(|unusable| !unusable.chosen)
+                        .map(|unusable| Problem {
+                            kind: Kind::Upstream,
+                            id: id.0,
+                            message: format!("its checks cannot be made: {}", unusable.message),
+                        }),
+                );
                 let settings = Settings {
                     name: spec.name.to_string(),
                     balance: spec.balance.clone(),
                     health: spec.health.clone(),
+                    check_tls: checks.tls,
                     panic_threshold: spec.panic_threshold,
                     breaker: spec.breaker.clone(),
                 };
@@ -350,11 +364,6 @@ fn only(address: &str) -> (Settings, Vec<Target>) {
     (settings, target.into_iter().collect())
 }
 
-/// Whether the settings of a service depend on certificates.
-fn names_certificates(settings: &Tls) -> bool {
-    !settings.ca_certificates.is_empty() || settings.client_certificate.is_some()
-}
-
 fn compile_plugin(id: PluginId, spec: &PluginSpec, registry: &Registry, services: &Services) -> Result<Link, String> {
     let plugin = registry
         .find(&spec.plugin)
@@ -382,7 +391,6 @@ fn compile_service(
         .and_then(url::Url::port)
         .map(|port| format!(":{port}"))
         .unwrap_or_default();
-    let server_name = spec.tls.tls_server_name.as_deref().unwrap_or(name);
     let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
     Service {
         id,
@@ -391,7 +399,7 @@ fn compile_service(
         proxy_protocol: spec.proxy_protocol,
         base_path: crate::path::canonical_base(spec.base_path()),
         host: format!("{name}{port}"),
-        server_name: server_name.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        server_name: server_name(&spec.tls, name),
         tls: spec.tls.clone(),
         version: Version::of(spec.protocol(), spec.http_version),
         outward,

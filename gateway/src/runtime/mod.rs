@@ -5,6 +5,7 @@
 
 mod build;
 mod chain;
+mod checks;
 mod directory;
 mod service;
 mod shards;

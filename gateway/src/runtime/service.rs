@@ -78,7 +78,7 @@ impl Service {
                 verify: self.tls.tls_verify,
                 protocols: version.protocols(),
             };
-            Tls::new(settings).map_err(|problem| problem.to_string())
+            Tls::new(&settings).map_err(|problem| problem.to_string())
         };
         match made.get_or_init(make) {
             Ok(tls) => Ok(Some(tls)),

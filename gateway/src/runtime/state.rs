@@ -6,9 +6,9 @@ use model::Kind;
 use model::id::{PluginId, RouteId, ServiceId, TargetId, UpstreamId};
 use model::plugin::PluginSpec;
 use model::route::RouteSpec;
-use model::service::ServiceSpec;
+use model::service::{ServiceSpec, Tls};
 use model::snapshot::Entry;
-use model::upstream::{TargetSpec, UpstreamSpec};
+use model::upstream::{ActiveHealth, TargetSpec, UpstreamSpec};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -46,6 +46,14 @@ impl State {
             known: Known::nobody(secret),
             tls: tls::Compiler::new(secret),
         }
+    }
+
+    /// Whether services or checks depend on certificates.
+    pub(super) fn names_certificates(&self) -> bool {
+        let names = |tls: &Tls| !tls.ca_certificates.is_empty() || tls.client_certificate.is_some();
+        let checks = |spec: &UpstreamSpec| spec.health.active.as_ref().and_then(ActiveHealth::tls);
+        self.services.values().any(|spec| names(&spec.tls))
+            || self.upstreams.values().filter_map(checks).any(|tls| names(&tls))
     }
 
     /// Takes one entry over. When its body cannot be read, what was there before stays.

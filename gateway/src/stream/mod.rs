@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
+use model::clock::Clock;
+use model::reason::Reason;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -17,11 +19,13 @@ use tokio::time::sleep;
 use crate::config::ProxyProtocol;
 use crate::listener::facts::Addresses;
 use crate::listener::{Connection, Connections, proxy_protocol};
+use crate::proxy::{choice, failure};
 use crate::router::WantedStream;
 use crate::runtime::{Route, Runtime};
-use crate::telemetry::Telemetry;
-use crate::upstream::client::{Client, Dial, Failure, Fault, Transport, Version};
+use crate::telemetry::{Ended, LogChoice, Outcome, Passage, Telemetry};
+use crate::upstream::client::{Client, Dial, Fault, Transport, Version};
 use crate::upstream::{Choice, Endpoint, Picked, preamble};
+use crate::usage::Recorder;
 use splice::{Moved, splice};
 
 pub(crate) use hello::{Hello, peek};
@@ -39,6 +43,12 @@ pub(crate) struct Streams {
     pub(crate) connections: Arc<Connections>,
     /// Whether connections begin with a PROXY header.
     pub(crate) proxy_protocol: ProxyProtocol,
+    /// What the time is.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where they are counted for the console.
+    pub(crate) usage: Arc<Recorder>,
+    /// Whether what is still open ends now.
+    pub(crate) ending: watch::Receiver<bool>,
 }
 
 impl Streams {
@@ -107,7 +117,7 @@ impl Streams {
         };
         match find(&runtime, local, ends.peer, &hello) {
             Some(route) => self.pass(stream, ends, &route, &hello).await,
-            None => tracing::info!(client_ip = %ends.peer.ip(), port = local.port(), "no route takes a connection"),
+            None => self.refuse(ends, &hello),
         }
         drop(place);
     }
@@ -138,45 +148,89 @@ impl Streams {
 
     /// Passes a connection on to its end. What was read of it only by looking is still in it.
     pub(crate) async fn pass(&self, client: TcpStream, ends: Ends, route: &Route, hello: &Hello) {
-        let (began, _in_flight) = (Instant::now(), self.telemetry.enter());
-        let moved = Arc::new(Moved::default());
-        let (target, ended) = match self.open(route, ends).await {
-            Ok((service, picked)) => {
+        let (began, _in_flight, _open) = (Instant::now(), self.telemetry.enter(), self.telemetry.stream_opened());
+        let mut passage = Passage {
+            route: Some(route),
+            choice: choice(route),
+            ..self.passage(ends, hello)
+        };
+        let moved = Arc::new(Moved::for_route(self.telemetry.streams(Some(route))));
+        let (opened, tried) = self.open(route, ends).await;
+        passage.connect = began.elapsed();
+        (passage.target, passage.tries) = (tried.last().map(String::as_str), tried.len());
+        match opened {
+            Ok((service, _picked)) => {
+                self.count(&passage);
                 let idle = route.timeouts.idle.unwrap_or(route.service.idle_timeout);
-                let ended = splice(client, service, idle, &moved).await.as_str();
-                (picked.endpoint.address.clone(), ended)
+                let mut ending = self.ending.clone();
+                passage.ended = tokio::select! {
+                    ended = splice(client, service, idle, &moved) => ended,
+                    _ = ending.wait_for(|ending| *ending) => Ended::Stopped,
+                };
             }
             Err(fault) => {
                 tracing::warn!(service = route.service.name, fault = %fault, "a connection failed");
-                (String::new(), "unreachable")
+                passage.reason = Some(failure::reason(&fault));
+                self.count(&passage);
             }
-        };
-        let (protocol, name) = match hello {
-            Hello::Tls(name) => ("tls", name.as_deref().unwrap_or_default()),
-            Hello::Other => ("tcp", ""),
-        };
-        tracing::info!(
-            target: "gatehouse::access",
-            protocol,
-            server_name = name,
-            port = ends.local.port(),
-            route = route.name,
-            target_address = target,
-            client_ip = %ends.peer.ip().to_canonical(),
-            bytes_received = moved.received.load(Ordering::Relaxed),
-            bytes = moved.sent.load(Ordering::Relaxed),
-            latency_us = began.elapsed().as_micros(),
-            ended,
-            "connection"
-        );
+        }
+        passage.duration = began.elapsed();
+        passage.received = moved.received.load(Ordering::Relaxed);
+        passage.sent = moved.sent.load(Ordering::Relaxed);
+        self.telemetry.record_connection(&passage);
     }
 
-    /// A connection to the first target that takes one.
-    async fn open(&self, route: &Route, ends: Ends) -> Result<(Transport, Picked), Fault> {
+    /// No route takes a connection.
+    fn refuse(&self, ends: Ends, hello: &Hello) {
+        let passage = Passage {
+            reason: Some(Reason::RouteNotFound),
+            ..self.passage(ends, hello)
+        };
+        self.count(&passage);
+        self.telemetry.record_connection(&passage);
+    }
+
+    fn passage<'a>(&self, ends: Ends, hello: &'a Hello) -> Passage<'a> {
+        Passage {
+            accepted_at: self.clock.now(),
+            client: ends.peer,
+            port: ends.local.port(),
+            tls: match hello {
+                Hello::Tls(name) => Some(name.as_deref()),
+                Hello::Other => None,
+            },
+            route: None,
+            target: None,
+            tries: 0,
+            connect: Duration::ZERO,
+            duration: Duration::ZERO,
+            received: 0,
+            sent: 0,
+            reason: None,
+            ended: Ended::Refused,
+            choice: LogChoice::default(),
+        }
+    }
+
+    /// Counts a connection for the console once it is known whether it is passed on: as a request that took so long.
+    fn count(&self, passage: &Passage<'_>) {
+        let outcome = Outcome {
+            status: passage.reason.map_or(200, Reason::status),
+            reason: passage.reason,
+            latency: passage.connect,
+            upstream: passage.connect,
+            route: passage.route,
+            ..Outcome::default()
+        };
+        self.usage.record(self.clock.now(), &outcome);
+    }
+
+    /// A connection to the first target that takes one, and the addresses of those that were tried.
+    async fn open(&self, route: &Route, ends: Ends) -> (Result<(Transport, Picked), Fault>, Vec<String>) {
         let service = &route.service;
-        let mut tried = Vec::new();
-        let mut last = Fault::unsent(Failure::Connect, "there is no target");
+        let (mut tried, mut addresses) = (Vec::new(), Vec::new());
         service.pool.ready(service.connect_timeout).await;
+        let mut last = failure::no_target_of(&service.pool);
         while tried.len() <= usize::from(service.retry.retries) {
             let choice = Choice {
                 consumer: None,
@@ -192,11 +246,12 @@ impl Streams {
                 break;
             };
             tried.push(picked.endpoint.key);
+            addresses.push(picked.endpoint.address.clone());
             match self.connect(route, &picked.endpoint, ends).await {
                 Ok(transport) => {
                     // A connection that was taken is what an answer is elsewhere.
                     picked.answered(200, began.elapsed(), Instant::now());
-                    return Ok((transport, picked));
+                    return (Ok((transport, picked)), addresses);
                 }
                 Err(fault) => {
                     picked.failed(fault.failure, Instant::now());
@@ -204,7 +259,7 @@ impl Streams {
                 }
             }
         }
-        Err(last)
+        (Err(last), addresses)
     }
 
     async fn connect(&self, route: &Route, endpoint: &Endpoint, ends: Ends) -> Result<Transport, Fault> {

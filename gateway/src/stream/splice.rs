@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::{Instant, sleep_until};
+
+use crate::telemetry::Ended;
+use crate::telemetry::metrics::StreamMetrics;
 
 /// How many bytes went each way.
 #[derive(Debug, Default)]
@@ -17,38 +21,40 @@ pub(super) struct Moved {
     pub(super) received: AtomicU64,
     /// To the client.
     pub(super) sent: AtomicU64,
+    /// Where they are counted too.
+    measured: Option<(IntCounter, IntCounter)>,
 }
 
 impl Moved {
+    /// Nothing yet; what moves counts for the route as well.
+    pub(super) fn for_route(metrics: &StreamMetrics) -> Self {
+        Self {
+            measured: Some((metrics.received.clone(), metrics.sent.clone())),
+            ..Self::default()
+        }
+    }
+
+    fn add_received(&self, count: usize) {
+        self.received.fetch_add(count as u64, Ordering::Relaxed);
+        if let Some((received, _)) = &self.measured {
+            received.inc_by(count as u64);
+        }
+    }
+
+    fn add_sent(&self, count: usize) {
+        self.sent.fetch_add(count as u64, Ordering::Relaxed);
+        if let Some((_, sent)) = &self.measured {
+            sent.inc_by(count as u64);
+        }
+    }
+
     fn total(&self) -> u64 {
         self.received.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed)
     }
 }
 
-/// How two sides parted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parting {
-    /// Both had said all.
-    Done,
-    /// One of them broke off.
-    Broken,
-    /// Neither said anything for too long.
-    Idle,
-}
-
-impl Parting {
-    /// The word for the log.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Broken => "broken",
-            Self::Idle => "idle",
-        }
-    }
-}
-
 /// Lets both sides talk until they part.
-pub(super) async fn splice<C, T>(client: C, mut target: T, idle: Duration, moved: &Arc<Moved>) -> Parting
+pub(super) async fn splice<C, T>(client: C, mut target: T, idle: Duration, moved: &Arc<Moved>) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -59,10 +65,10 @@ where
     };
     tokio::select! {
         ended = copy_bidirectional(&mut client, &mut target) => match ended {
-            Ok(_) => Parting::Done,
-            Err(_) => Parting::Broken,
+            Ok(_) => Ended::Done,
+            Err(_) => Ended::Broken,
         },
-        () = silence(moved, idle) => Parting::Idle,
+        () = silence(moved, idle) => Ended::Idle,
     }
 }
 
@@ -91,7 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
         let count = buffer.filled().len() - before;
-        this.moved.received.fetch_add(count as u64, Ordering::Relaxed);
+        this.moved.add_received(count);
         Poll::Ready(Ok(()))
     }
 }
@@ -100,7 +106,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let count = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.moved.sent.fetch_add(count as u64, Ordering::Relaxed);
+        this.moved.add_sent(count);
         Poll::Ready(Ok(count))
     }
 
@@ -124,7 +130,7 @@ mod tests {
         let moved = Arc::new(Moved::default());
         assert_eq!(
             splice(client, target, Duration::from_secs(5), &moved).await,
-            Parting::Idle
+            Ended::Idle
         );
     }
 
@@ -144,7 +150,7 @@ mod tests {
             (asked, answer)
         };
         let (parting, said) = tokio::join!(splice(client, target, Duration::from_secs(5), &moved), talk);
-        assert_eq!((parting, said), (Parting::Done, (b"ask".to_vec(), b"answer".to_vec())));
+        assert_eq!((parting, said), (Ended::Done, (b"ask".to_vec(), b"answer".to_vec())));
         assert_eq!(
             (
                 moved.received.load(Ordering::Relaxed),

@@ -6,6 +6,7 @@ mod access_log;
 mod methods;
 pub mod metrics;
 mod outcome;
+mod passage;
 mod redact;
 mod sampling;
 mod settings;
@@ -18,10 +19,12 @@ use pingora_http::RequestHeader;
 use prometheus::{IntCounter, IntGauge};
 
 use crate::error::Error;
+use crate::runtime::Route;
 use crate::tls::Expiry;
 use access_log::AccessLog;
-use metrics::{Metrics, TargetState};
+use metrics::{Metrics, RouteMetrics, StreamMetrics, TargetState};
 pub use outcome::{LogChoice, Outcome, Protocol, Tls, UpstreamExchange};
+pub(crate) use passage::{Ended, Passage};
 pub use settings::{Destination, Syslog, TelemetryConfig, share};
 use traces::{Exporter, Receiver, Trace};
 
@@ -108,10 +111,7 @@ impl Telemetry {
                     .routes
                     .of(&route.name, &other.name)
                     .record(&request.method, outcome),
-                None => {
-                    let of_route = || metrics.routes.of(&route.name, &route.service.name);
-                    route.metrics.get_or_init(of_route).record(&request.method, outcome);
-                }
+                None => self.of_route(route).record(&request.method, outcome),
             },
             None => metrics.routes.unmatched().record(&request.method, outcome),
         }
@@ -125,6 +125,35 @@ impl Telemetry {
         }
         if let (Some(exporter), Some(trace)) = (&self.exporter, outcome.trace.filter(|trace| trace.sampled)) {
             exporter.hand_over(traces::spans(request, outcome, &trace));
+        }
+    }
+
+    fn of_route<'a>(&self, route: &'a Route) -> &'a RouteMetrics {
+        let of_route = || self.metrics.routes.of(&route.name, &route.service.name);
+        route.metrics.get_or_init(of_route)
+    }
+
+    /// A connection begins to be passed on unopened.
+    pub(crate) fn stream_opened(&self) -> Present {
+        Present::of(&self.metrics.connections.streams)
+    }
+
+    /// How many connections are being passed on unopened.
+    pub(crate) fn open_streams(&self) -> i64 {
+        self.metrics.connections.streams.get()
+    }
+
+    /// What is counted of the connections that a route passes on, or that no route takes.
+    pub(crate) fn streams<'a>(&'a self, route: Option<&'a Route>) -> &'a StreamMetrics {
+        let of_route = route.map(|route| self.of_route(route));
+        of_route.unwrap_or_else(|| self.metrics.routes.unmatched()).streams()
+    }
+
+    /// A connection that was passed on, or refused, is over.
+    pub(crate) fn record_connection(&self, passage: &Passage<'_>) {
+        self.streams(passage.route).record(passage.ended);
+        if let Some(log) = &self.access_log {
+            log.record_connection(passage);
         }
     }
 

@@ -7,11 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use model::upstream::{ActiveHealth, CheckKind};
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::check_tls;
+use super::check_tls::CheckTls;
 
 /// The most bytes of an answer that are read to find its status.
 const STATUS_LINE: usize = 1_024;
@@ -20,26 +19,37 @@ const MESSAGE: usize = 1_024;
 /// "Serving" in the health protocol of gRPC.
 const SERVING: [u8; 2] = [0x08, 0x01];
 
-/// Asks a target; the error says for people what was wrong.
-pub(super) async fn check(socket: SocketAddr, name: &str, active: &ActiveHealth) -> Result<(), String> {
-    let deadline = Duration::from_millis(u64::from(active.timeout_ms));
-    let asked = tokio::time::timeout(deadline, ask(socket, name, active));
-    asked.await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+/// What is checked, and how.
+pub(super) struct Check<'a> {
+    pub(super) socket: SocketAddr,
+    /// The target's own host and port.
+    pub(super) name: &'a str,
+    pub(super) active: &'a ActiveHealth,
+    /// With TLS, what it must prove.
+    pub(super) tls: Option<&'a CheckTls>,
 }
 
-async fn ask(socket: SocketAddr, name: &str, active: &ActiveHealth) -> Result<(), String> {
-    let stream = TcpStream::connect(socket)
+/// Asks a target; the error says for people what was wrong.
+pub(super) async fn check(check: &Check<'_>) -> Result<(), String> {
+    let deadline = Duration::from_millis(u64::from(check.active.timeout_ms));
+    let asked = tokio::time::timeout(deadline, ask(check)).await;
+    asked.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
+async fn ask(check: &Check<'_>) -> Result<(), String> {
+    let active = check.active;
+    let stream = TcpStream::connect(check.socket)
         .await
         .map_err(|error| said("cannot connect", error))?;
-    let host = active.host.as_deref().unwrap_or(name);
+    let host = active.host.as_deref().unwrap_or(check.name);
     match active.kind {
         CheckKind::Tcp => Ok(()),
         CheckKind::Http => http(stream, host, active).await,
         CheckKind::Https => {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
-            let name = ServerName::try_from(name).map_err(|error| said("has no name to prove", error))?;
-            let connector = check_tls::connector(active.tls_verify);
+            let name = name.trim_start_matches('[').trim_end_matches(']');
+            let tls = check.tls.ok_or("cannot be asked: there are no settings for TLS")?;
+            let (connector, name) = tls.to(name)?;
             let stream = connector
                 .connect(name, stream)
                 .await
@@ -157,6 +167,17 @@ fn said(what: &str, error: impl Display) -> String {
 mod tests {
     use super::*;
     use tokio::net::TcpListener;
+
+    async fn check(socket: SocketAddr, name: &str, active: &ActiveHealth) -> Result<(), String> {
+        let tls = None;
+        super::check(&Check {
+            socket,
+            name,
+            active,
+            tls,
+        })
+        .await
+    }
 
     async fn answering(answer: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

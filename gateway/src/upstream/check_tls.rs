@@ -1,89 +1,62 @@
-//! TLS for checks: with the certificates that the system trusts, or without asking for proof.
+//! TLS for checks: what targets must prove, and what is shown to them.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-static PROVING: LazyLock<TlsConnector> = LazyLock::new(|| connector_with(false));
-static BELIEVING: LazyLock<TlsConnector> = LazyLock::new(|| connector_with(true));
+use super::client::{TlsSettings, client_config, identity};
 
-/// What opens connections; with `verify` targets must prove their names.
-pub(super) fn connector(verify: bool) -> TlsConnector {
-    if verify { PROVING.clone() } else { BELIEVING.clone() }
+/// How checks of an upstream are made over TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckTls {
+    /// The name that targets must prove; none is each target's own.
+    name: Option<String>,
+    /// The error says which of the settings cannot be used.
+    config: Result<Arc<ClientConfig>, String>,
+    /// Tells settings apart.
+    identity: u128,
 }
 
-fn connector_with(believes: bool) -> TlsConnector {
-    let provider = Arc::new(ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    if !believes {
-        let found = rustls_native_certs::load_native_certs();
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            tracing::warn!("the system has no CA certificates: checks with TLS fail unless they do not verify");
+impl CheckTls {
+    /// By these settings; an empty name stands for each target's own.
+    pub(crate) fn new(settings: &TlsSettings<'_>) -> Self {
+        let config = client_config(settings).map(Arc::new);
+        Self {
+            name: (!settings.name.is_empty()).then(|| settings.name.to_owned()),
+            config: config.map_err(|error| format!("the certificate or key for checks cannot be used: {error}")),
+            identity: identity(settings),
         }
     }
-    #[expect(clippy::expect_used, reason = "the provider supports the default versions")]
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .expect("the default versions");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    if believes {
-        config
-            .dangerous()
-            .set_certificate_verifier(Arc::new(Believer(provider)));
+
+    /// Not at all, because something that the settings name is missing.
+    pub(crate) fn unusable(problem: String) -> Self {
+        Self {
+            name: None,
+            config: Err(problem),
+            identity: 0,
+        }
     }
-    TlsConnector::from(Arc::new(config))
+
+    /// Why no check can be made; no target is to blame for that.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.config.as_ref().err().map(String::as_str)
+    }
+
+    /// What shakes hands with a target, and the name that it must prove; `host` is its own.
+    pub(super) fn to(&self, host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
+        let config = self.config.clone()?;
+        let name = self.name.as_deref().unwrap_or(host);
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| format!("`{name}` is no name that a certificate can prove"))?;
+        Ok((TlsConnector::from(config), name))
+    }
 }
 
-/// Takes any certificate for good, as `tls_verify: false` asks for.
-#[derive(Debug)]
-struct Believer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Believer {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+impl PartialEq for CheckTls {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |tls: &Self| (tls.identity, tls.problem().map(str::to_owned));
+        parts(self) == parts(other)
     }
 }

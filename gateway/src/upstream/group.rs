@@ -14,11 +14,13 @@ use tokio::sync::watch;
 
 use super::balance::{Field, Hashing, Ring, Schedule, choose};
 use super::changes::Changes;
+use super::check_tls::CheckTls;
 use super::choice::Choice;
 use super::endpoint::Endpoint;
 use super::members::{Member, Members};
 use super::place::{Found, Place};
 use super::random::Random;
+use super::reach::Reach;
 use super::sticky::CookieKey;
 
 /// What one address weighs when its target has only that one, per unit of the target's weight: divisible by all small
@@ -36,6 +38,8 @@ pub struct Settings {
     pub balance: Balance,
     /// How the health of targets is found out.
     pub health: Health,
+    /// How checks are made over TLS, where they are.
+    pub(crate) check_tls: Option<CheckTls>,
     /// The share of healthy targets, in percent, below which all are used.
     pub panic_threshold: u8,
     /// When a service stops to ask a target that fails.
@@ -69,6 +73,7 @@ pub(super) struct Group {
     /// Members that something is wrong with: without them nobody needs to ask for panic.
     troubled: AtomicUsize,
     changes: Arc<Changes>,
+    reach: Arc<Reach>,
 }
 
 /// What an upstream is while a request is sent on.
@@ -90,10 +95,15 @@ pub(super) struct Secrets {
 struct Known {
     targets: Vec<Target>,
     found: HashMap<Place, Vec<Found>>,
+    /// The addresses that targets have and may not have, with the reasons.
+    refused: HashMap<Place, Vec<Refused>>,
 }
 
+/// An address that a target may not have, and why.
+type Refused = (SocketAddr, &'static str);
+
 impl Group {
-    pub(super) fn new(secrets: Secrets, changes: Arc<Changes>) -> Self {
+    pub(super) fn new(secrets: Secrets, changes: Arc<Changes>, reach: Arc<Reach>) -> Self {
         Self {
             settings: ArcSwap::default(),
             members: ArcSwap::default(),
@@ -104,6 +114,7 @@ impl Group {
             secrets,
             troubled: AtomicUsize::new(0),
             changes,
+            reach,
         }
     }
 
@@ -127,7 +138,20 @@ impl Group {
         known
             .found
             .retain(|place, _| targets.iter().any(|target| target.place == *place));
+        known
+            .refused
+            .retain(|place, _| targets.iter().any(|target| target.place == *place));
         known.targets = targets;
+        for place in known
+            .targets
+            .iter()
+            .map(|target| target.place.clone())
+            .collect::<Vec<_>>()
+        {
+            if let Place::Socket(socket) = place {
+                self.sift(&mut known, &place, &[Found { socket, weight: 1 }]);
+            }
+        }
         self.rebuild(&known, now);
     }
 
@@ -148,8 +172,46 @@ impl Group {
             .targets
             .iter()
             .filter(|target| !matches!(target.place, Place::Socket(_)));
-        let missing = named.filter(|target| known.found.get(&target.place).is_none_or(Vec::is_empty));
+        let missing = named.filter(|target| {
+            known.found.get(&target.place).is_none_or(Vec::is_empty) && !known.refused.contains_key(&target.place)
+        });
         missing.map(|target| target.address.clone()).collect()
+    }
+
+    /// The addresses that targets may not have, each with its target and the reason.
+    pub(super) fn refused(&self) -> Vec<(String, Refused)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_target = |target: &Target| {
+            let refused = known.refused.get(&target.place).into_iter().flatten();
+            refused
+                .map(|refused| (target.address.clone(), *refused))
+                .collect::<Vec<_>>()
+        };
+        known.targets.iter().flat_map(of_target).collect()
+    }
+
+    /// Leaves out what may not be reached, and says so when that is new.
+    fn sift(&self, known: &mut Known, place: &Place, found: &[Found]) -> Vec<Found> {
+        let (refused, reachable): (Vec<_>, Vec<_>) = found
+            .iter()
+            .map(|found| (*found, self.reach.refuses(found.socket)))
+            .partition(|(_, why)| why.is_some());
+        let refused = refused
+            .into_iter()
+            .filter_map(|(found, why)| Some((found.socket, why?)));
+        let refused: Vec<Refused> = refused.collect();
+        let before = known.refused.get(place).map(Vec::as_slice).unwrap_or_default();
+        for (socket, why) in refused.iter().filter(|refused| !before.contains(refused)) {
+            let name = place.name().unwrap_or_default();
+            tracing::warn!(upstream.name = self.settings.load().name, target.name = name, target.address = %socket, reason = why, "a target is not reached");
+        }
+        // An empty answer says nothing about the addresses of before.
+        if !refused.is_empty() {
+            known.refused.insert(place.clone(), refused);
+        } else if !found.is_empty() {
+            known.refused.remove(place);
+        }
+        reachable.into_iter().map(|(found, _)| found).collect()
     }
 
     /// The addresses of a name; an empty answer says only that the name was looked up.
@@ -158,12 +220,13 @@ impl Group {
         if !known.targets.iter().any(|target| target.place == *place) {
             return;
         }
+        let found = self.sift(&mut known, place, found);
         let same = known
             .found
             .get(place)
-            .is_some_and(|before| before == found || found.is_empty());
+            .is_some_and(|before| *before == found || found.is_empty());
         if !same {
-            known.found.insert(place.clone(), found.to_vec());
+            known.found.insert(place.clone(), found);
             self.rebuild(&known, now);
         }
     }
@@ -189,7 +252,9 @@ impl Group {
             })
             .collect();
         let mut list = Vec::new();
-        for target in &known.targets {
+        let reachable =
+            |target: &&Target| !matches!(target.place, Place::Socket(_)) || !known.refused.contains_key(&target.place);
+        for target in known.targets.iter().filter(reachable) {
             for (socket, weight) in shares(target, known.found.get(&target.place)) {
                 let endpoint = kept
                     .get(&(target.address.as_str(), socket))

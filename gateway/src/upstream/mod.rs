@@ -26,6 +26,7 @@ mod place;
 mod pool;
 pub(crate) mod preamble;
 mod random;
+mod reach;
 mod split;
 mod sticky;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod tests;
 mod ticks;
 mod upstreams;
 
+pub(crate) use check_tls::CheckTls;
 pub use choice::Choice;
 pub use endpoint::{Endpoint, TargetKey};
 pub use group::{Settings, Target};
@@ -43,5 +45,6 @@ pub(crate) use names::Names;
 pub use place::{Found, Place};
 pub use pool::{Picked, Pool};
 pub use random::Random;
+pub use reach::{Exception, Reach};
 pub use split::Split;
 pub use upstreams::{GroupKey, Upstreams, Wanted};

@@ -13,7 +13,7 @@ use model::service::Retry;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
-use super::{GroupKey, Names, Place, Pool, Settings, Target, Upstreams, Wanted};
+use super::{GroupKey, Names, Place, Pool, Reach, Settings, Target, Upstreams, Wanted};
 
 /// What a name has: a status and records.
 type Zone = Arc<Mutex<HashMap<(String, RecordType), (ResponseCode, Vec<RData>)>>>;
@@ -91,7 +91,11 @@ struct World {
 
 impl World {
     fn asking(server: &Server) -> Self {
-        let upstreams = Arc::new(Upstreams::new(&[0; 32]));
+        Self::within(server, Reach::default())
+    }
+
+    fn within(server: &Server, reach: Reach) -> Self {
+        let upstreams = Arc::new(Upstreams::within(&[0; 32], reach));
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(upstreams.clone().keep(Names::new(&[server.address]), stopping));
         Self { upstreams, _stop: stop }
@@ -213,4 +217,44 @@ async fn a_name_that_does_not_exist_ends_the_wait_and_is_not_asked_for_all_the_t
         "{:?}",
         server.asked.lock()
     );
+}
+
+#[tokio::test]
+async fn an_answer_with_addresses_that_may_not_be_reached_counts_without_them() {
+    let server = Server::start().await;
+    let records = |addresses: &[[u8; 4]]| {
+        let records = addresses.iter().map(|[a, b, c, d]| RData::A(A::new(*a, *b, *c, *d)));
+        server.set("api.test", RecordType::A, ResponseCode::NoError, records.collect());
+    };
+    records(&[[169, 254, 169, 254]]);
+    let world = World::within(
+        &server,
+        Reach {
+            own: vec!["0.0.0.0:8001".parse().expect("an address")],
+            ..Reach::default()
+        },
+    );
+    let pool = world.pool("api.test:8001");
+    pool.ready(Duration::from_secs(10)).await;
+    assert!(sockets(&pool).is_empty() && pool.is_forbidden());
+    let told = || pool.states(Instant::now(), model::clock::Timestamp::UNIX_EPOCH);
+    let error = told()[0].last_error.clone().expect("a reason");
+    assert!(error.contains("link-local"), "{error}");
+    // Beside a good address the bad one is left out.
+    records(&[[127, 0, 0, 1], [10, 9, 0, 1]]);
+    eventually("the good address", || sockets(&pool) == ["10.9.0.1:8001"]).await;
+    assert!(!pool.is_forbidden());
+    assert!(
+        told()[1]
+            .last_error
+            .as_deref()
+            .is_some_and(|error| error.contains("Gatehouse itself"))
+    );
+    // A name that moves to where it may not be keeps its last good address, however often it is asked for.
+    records(&[[169, 254, 169, 254]]);
+    eventually("the refusal", || {
+        told().last().and_then(|state| state.address.clone()).as_deref() == Some("169.254.169.254:8001")
+    })
+    .await;
+    assert_eq!(sockets(&pool), ["10.9.0.1:8001"]);
 }

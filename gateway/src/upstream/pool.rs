@@ -118,6 +118,11 @@ impl Pool {
         }
     }
 
+    /// Whether it has no target only because those that it has may not be reached.
+    pub fn is_forbidden(&self) -> bool {
+        self.group.members.load().list.is_empty() && !self.group.refused().is_empty()
+    }
+
     /// Takes a retry out of the service's budget; false when it is used up, and then there must be none.
     pub fn retry_allowed(&self, now: Instant) -> bool {
         self.budget.take(now)
@@ -167,7 +172,23 @@ impl Pool {
             ejections: 0,
             events: Vec::new(),
         });
-        states.chain(missing).collect()
+        let refused = self
+            .group
+            .refused()
+            .into_iter()
+            .map(|(target, (socket, why))| TargetState {
+                target,
+                address: Some(socket.to_string()),
+                health: TargetHealth::Unhealthy,
+                breaker: BreakerState::Closed,
+                in_flight: 0,
+                latency_us: None,
+                last_error: Some(format!("its address may not be reached: {why}")),
+                since: at,
+                ejections: 0,
+                events: Vec::new(),
+            });
+        states.chain(missing).chain(refused).collect()
     }
 
     /// The breakers of these members. Those of endpoints that stay are kept.

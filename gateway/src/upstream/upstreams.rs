@@ -14,6 +14,7 @@ use super::balance::Hashing;
 use super::changes::Changes;
 use super::group::{Group, Secrets, Settings, Target};
 use super::pool::Pool;
+use super::reach::Reach;
 use super::sticky::{CookieKey, digest};
 use crate::telemetry::metrics::{Breaker, TargetState as Gauge};
 
@@ -45,6 +46,7 @@ pub struct Upstreams {
     secrets: Secrets,
     state: Mutex<State>,
     changes: Arc<Changes>,
+    reach: Arc<Reach>,
     renewed: tokio::sync::Notify,
 }
 
@@ -55,8 +57,13 @@ struct State {
 }
 
 impl Upstreams {
-    /// None yet, under a deployment's secret.
+    /// None yet, under a deployment's secret; targets may have the usual addresses.
     pub fn new(secret: &[u8; 32]) -> Self {
+        Self::within(secret, Reach::default())
+    }
+
+    /// None yet, under a deployment's secret, with a rule for the addresses of targets.
+    pub fn within(secret: &[u8; 32], reach: Reach) -> Self {
         let mut hashing = [0; 16];
         hashing.copy_from_slice(&digest(secret, b"gatehouse upstream hashing")[..16]);
         Self {
@@ -66,6 +73,7 @@ impl Upstreams {
             },
             state: Mutex::default(),
             changes: Arc::default(),
+            reach: Arc::new(reach),
             renewed: tokio::sync::Notify::new(),
         }
     }
@@ -81,7 +89,8 @@ impl Upstreams {
         let mut known = std::mem::take(&mut state.groups);
         for (key, (settings, targets)) in groups {
             let group = known.remove(&key);
-            let group = group.unwrap_or_else(|| Arc::new(Group::new(self.secrets, self.changes.clone())));
+            let group =
+                group.unwrap_or_else(|| Arc::new(Group::new(self.secrets, self.changes.clone(), self.reach.clone())));
             group.configure(settings, targets, now);
             state.groups.insert(key, group);
         }

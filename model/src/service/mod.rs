@@ -17,6 +17,7 @@ use crate::validation::{Code, Errors};
 use place::Place;
 pub use protocol::{HttpVersion, ProxyProtocol, Scheme, ServiceProtocol};
 pub use retry::{Mirror, MirrorDraft, Retry, RetryOn};
+pub(crate) use tls::Given;
 pub use tls::Tls;
 
 /// The longest timeout, in milliseconds: one hour.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::service::{Given, Tls};
 use crate::validation::{Code, Errors};
 
 /// How the health of targets is found out.
@@ -40,7 +41,7 @@ pub struct ActiveHealth {
     /// What is asked for with `http` and `https`, the service's name with `grpc`; default `/`, or the whole server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The `Host` and TLS name; default the target's own.
+    /// The `Host`; default the target's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// From one check to the next, in milliseconds; default 5000.
@@ -53,8 +54,18 @@ pub struct ActiveHealth {
     pub unhealthy_threshold: u8,
     /// The statuses of a good answer with `http` and `https`; empty means 200 to 399.
     pub statuses: Vec<u16>,
-    /// Whether an `https` target must prove its name; default true.
+    /// Whether an `https` target must prove its name; default true. When neither this nor any of the next three is set,
+    /// checks do as the services over TLS that use the upstream, if those all agree.
     pub tls_verify: bool,
+    /// The name that an `https` target must prove; default `host`, else that of the services, else the target's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+    /// Ids of the CA certificates that an `https` target may be signed by; default those of the services, else the system's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ca_certificates: Vec<String>,
+    /// Id of the certificate that checks show to an `https` target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 impl Default for ActiveHealth {
@@ -69,11 +80,35 @@ impl Default for ActiveHealth {
             unhealthy_threshold: 3,
             statuses: Vec::new(),
             tls_verify: true,
+            tls_server_name: None,
+            ca_certificates: Vec::new(),
+            client_certificate: None,
         }
     }
 }
 
 impl ActiveHealth {
+    /// What checks over TLS believe and show by settings of their own; without any they do as services do.
+    pub fn tls(&self) -> Option<Tls> {
+        let tls = self.read_tls(&mut Errors::new());
+        let none = tls.tls_verify
+            && tls.tls_server_name.is_none()
+            && tls.ca_certificates.is_empty()
+            && tls.client_certificate.is_none();
+        (!none).then_some(tls)
+    }
+
+    fn read_tls(&self, errors: &mut Errors) -> Tls {
+        let given = Given {
+            place: "health.active.",
+            verify: Some(self.tls_verify),
+            server_name: self.tls_server_name.as_deref(),
+            ca_certificates: &self.ca_certificates,
+            client_certificate: self.client_certificate.as_deref(),
+        };
+        Tls::of(&given, errors)
+    }
+
     /// Whether this status is a good answer.
     pub fn is_good(&self, status: u16) -> bool {
         if self.statuses.is_empty() {
@@ -220,6 +255,7 @@ impl ActiveHealth {
             let message = "must be a host name or an IP address, without port and path";
             errors.add("health.active.host", Code::Invalid, message);
         }
+        self.read_tls(errors);
     }
 }
 

@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn checks_have_tls_settings_of_their_own_when_one_of_them_is_set() {
+        let id = uuid::Uuid::nil();
+        for (active, own) in [
+            (json!({"kind": "https", "host": "a.example"}), false),
+            (json!({"tls_verify": false}), true),
+            (json!({"tls_server_name": "a.example"}), true),
+            (json!({"ca_certificates": [id]}), true),
+            (json!({"client_certificate": id}), true),
+        ] {
+            let active: ActiveHealth = serde_json::from_value(active).expect("checks");
+            assert_eq!(active.tls().is_some(), own, "{active:?}");
+        }
+    }
+
+    #[test]
     fn each_mistake_is_reported_at_its_member() {
         let table = [
             (json!({"algorithm": "fastest"}), "algorithm"),
@@ -183,6 +198,14 @@ mod tests {
             (
                 json!({"health": {"passive": {"max_ejection_ms": 5_000}}}),
                 "health.passive.max_ejection_ms",
+            ),
+            (
+                json!({"health": {"active": {"ca_certificates": ["internal"]}}}),
+                "health.active.ca_certificates.0",
+            ),
+            (
+                json!({"health": {"active": {"tls_server_name": "a b"}}}),
+                "health.active.tls_server_name",
             ),
             (json!({"breaker": {"success_rate": 80}}), "breaker.success_rate"),
             (json!({"breaker": {"backof_ms": 80}}), "breaker"),

@@ -117,14 +117,14 @@ impl<'a> Line<'a> {
             span_id: outcome.trace.map(|trace| format!("{:016x}", trace.server)),
         }
     }
+}
 
-    /// The line with its end. JSON escapes what would end it before or colour a terminal.
-    pub(super) fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut text = Vec::with_capacity(512);
-        serde_json::to_writer(&mut text, self)?;
-        text.push(b'\n');
-        Ok(text)
-    }
+/// A line with its end. JSON escapes what would end it before or colour a terminal.
+pub(super) fn to_json(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(512);
+    serde_json::to_writer(&mut text, line)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
             request.insert_header(name, CANARY).expect("a header");
         }
         let outcome = Outcome::default();
-        let line = String::from_utf8(Line::of(&request, &outcome).to_json().expect("a line")).expect("text");
+        let line = String::from_utf8(to_json(&Line::of(&request, &outcome)).expect("a line")).expect("text");
         assert!(!line.contains(CANARY), "{line}");
         assert!(line.contains(r#""query":"apikey=***&door=***&page=***""#), "{line}");
     }
@@ -161,7 +161,7 @@ mod tests {
                 request.insert_header("user-agent", value).expect("a header");
             }
             let outcome = Outcome { request_id: &id, ..Outcome::default() };
-            let line = Line::of(&request, &outcome).to_json().expect("a line");
+            let line = to_json(&Line::of(&request, &outcome)).expect("a line");
             prop_assert_eq!(line.iter().filter(|byte| matches!(byte, b'\n' | b'\r' | 0x1b)).count(), 1);
             let read: Value = serde_json::from_slice(&line).expect("JSON");
             prop_assert_eq!(read["request_id"].as_str(), Some(id.as_str()));
@@ -175,7 +175,7 @@ mod tests {
             request_id: "a\r\n{\"status\":200}\u{1b}[31m\u{2028}",
             ..Outcome::default()
         };
-        let line = String::from_utf8(Line::of(&request, &outcome).to_json().expect("a line")).expect("text");
+        let line = String::from_utf8(to_json(&Line::of(&request, &outcome)).expect("a line")).expect("text");
         assert!(line.contains(r#"a\r\n{\"status\":200}\u001b[31m"#), "{line}");
         assert_eq!(line.lines().count(), 1);
     }

@@ -1,8 +1,10 @@
-//! The access log: one line of JSON for a request. What happened, never what was in it.
+//! The access log: one line of JSON for a request, or for a connection that is not opened. What happened, never what was in
+//! it.
 //!
 //! Requests form their line and put it into a bounded queue; one thread writes. A place that is slow or gone costs lines,
 //! which are counted, and no request waits.
 
+mod connection;
 mod line;
 mod sink;
 mod writer;
@@ -14,14 +16,17 @@ use std::time::Duration;
 
 use pingora_http::RequestHeader;
 use prometheus::IntCounter;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::outcome::Outcome;
+use super::outcome::{LogChoice, Outcome};
+use super::passage::Passage;
 use super::sampling::chosen;
 use super::settings::Destination;
-use line::Line;
+use connection::ConnectionLine;
+use line::{Line, to_json};
 pub(crate) use sink::Sink;
 use writer::Writer;
 
@@ -99,15 +104,26 @@ impl AccessLog {
 
     /// Puts the line of a request into the queue, when it is among those that are logged.
     pub(crate) fn record(&self, request: &RequestHeader, outcome: &Outcome<'_>) {
-        let logged = match outcome.choice.access_log {
-            Some(choice) => choice,
-            None => outcome.is_notable() || chosen(self.sampling),
-        };
-        if logged {
-            match Line::of(request, outcome).to_json() {
-                Ok(line) => self.put(line),
-                Err(_) => self.dropped.inc(),
-            }
+        if self.wants(outcome.choice, outcome.is_notable()) {
+            self.write(&Line::of(request, outcome));
+        }
+    }
+
+    /// Puts the line of a connection into the queue, when it is among those that are logged.
+    pub(crate) fn record_connection(&self, passage: &Passage<'_>) {
+        if self.wants(passage.choice, passage.reason.is_some()) {
+            self.write(&ConnectionLine::of(passage));
+        }
+    }
+
+    fn wants(&self, choice: LogChoice, notable: bool) -> bool {
+        choice.access_log.unwrap_or_else(|| notable || chosen(self.sampling))
+    }
+
+    fn write(&self, line: &impl Serialize) {
+        match to_json(line) {
+            Ok(line) => self.put(line),
+            Err(_) => self.dropped.inc(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod route;
 mod shelf;
+mod stream;
 mod target;
 
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,7 @@ use super::traces;
 use crate::tls::Expiry;
 pub use route::{RouteMetrics, Routes};
 use shelf::Shelf;
+pub(crate) use stream::StreamMetrics;
 pub use target::{Breaker, TargetState, Targets};
 
 /// Certificates whose end is shown.
@@ -66,6 +68,8 @@ pub struct Metrics {
 #[derive(Debug)]
 pub(crate) struct Connections {
     pub(crate) open: IntGauge,
+    /// Those that are passed on unopened.
+    pub(crate) streams: IntGauge,
     pub(crate) accepted: IntCounter,
     pub(crate) refused: IntCounter,
     /// One for each of [`Protocol::ALL`].
@@ -178,6 +182,10 @@ impl Connections {
         );
         Self {
             open: shelf.gauge("gatehouse_connections_open", "Connections of clients that are open."),
+            streams: shelf.gauge(
+                "gatehouse_stream_connections_open",
+                "Connections that are being passed on unopened.",
+            ),
             accepted: shelf.counter(
                 "gatehouse_connections_accepted_total",
                 "Connections of clients that were accepted.",

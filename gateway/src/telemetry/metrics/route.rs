@@ -8,6 +8,7 @@ use model::reason::Reason;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::shelf::Shelf;
+use super::stream::{StreamFamilies, StreamMetrics};
 use crate::telemetry::methods;
 use crate::telemetry::outcome::Outcome;
 
@@ -27,6 +28,7 @@ struct Families {
     received: IntCounterVec,
     sent: IntCounterVec,
     upstream: UpstreamFamilies,
+    streams: StreamFamilies,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ pub struct RouteMetrics {
     received: OnceLock<IntCounter>,
     sent: OnceLock<IntCounter>,
     upstream: OnceLock<UpstreamMetrics>,
+    streams: OnceLock<StreamMetrics>,
 }
 
 #[derive(Debug)]
@@ -168,6 +171,7 @@ impl Families {
                     &["service"],
                 ),
             },
+            streams: StreamFamilies::on(shelf),
         }
     }
 }
@@ -184,7 +188,13 @@ impl RouteMetrics {
             received: OnceLock::new(),
             sent: OnceLock::new(),
             upstream: OnceLock::new(),
+            streams: OnceLock::new(),
         }
+    }
+
+    /// What is counted of connections that are passed on unopened.
+    pub(crate) fn streams(&self) -> &StreamMetrics {
+        self.streams.get_or_init(|| self.families.streams.of(self.labels()))
     }
 
     /// Counts a request that is over.
@@ -270,6 +280,7 @@ impl RouteMetrics {
         let _ = families.seconds.remove_label_values(&labels);
         let _ = families.received.remove_label_values(&labels);
         let _ = families.sent.remove_label_values(&labels);
+        families.streams.forget(labels);
     }
 }
 

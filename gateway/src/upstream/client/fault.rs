@@ -25,6 +25,8 @@ pub(crate) struct Fault {
     pub(crate) blameless: bool,
     /// Whether there was no target at all.
     pub(crate) nobody: bool,
+    /// Whether that is so because its targets may not be reached.
+    pub(crate) forbidden: bool,
     /// The code by which the service broke the stream, over HTTP/2.
     pub(crate) code: Option<Code>,
 }
@@ -40,6 +42,7 @@ impl Fault {
             total: false,
             blameless: false,
             nobody: false,
+            forbidden: false,
             code: None,
         }
     }

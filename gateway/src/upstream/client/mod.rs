@@ -20,4 +20,5 @@ pub(crate) use fault::Fault;
 
 pub(crate) use super::Failure;
 pub(crate) use tls::{Tls, TlsSettings};
+pub(super) use tls::{client_config, identity};
 pub(crate) use transport::Transport;

@@ -62,43 +62,47 @@ static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
 
 impl Tls {
     /// Prepares connections.
-    pub(crate) fn new(settings: TlsSettings<'_>) -> Result<Self, TlsProblem> {
+    pub(crate) fn new(settings: &TlsSettings<'_>) -> Result<Self, TlsProblem> {
         let name =
             ServerName::try_from(settings.name.to_owned()).map_err(|_| TlsProblem::Name(settings.name.to_owned()))?;
-        let identity = identity(&settings);
-        let builder = ClientConfig::builder_with_provider(PROVIDER.clone()).with_safe_default_protocol_versions()?;
-        let builder = if settings.verify {
-            builder.with_root_certificates(authorities(settings.authorities)?)
-        } else {
-            let verifier = Arc::new(Anybody(PROVIDER.clone()));
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        };
-        let mut config = match settings.client {
-            Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair))),
-            None => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = settings.protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Self {
-            config: Arc::new(config),
+            config: Arc::new(client_config(settings)?),
             name,
-            identity,
+            identity: identity(settings),
         })
     }
 }
 
-fn authorities(given: Vec<CertificateDer<'static>>) -> Result<Arc<RootCertStore>, rustls::Error> {
+/// What connections begin with, whatever name is to be proved.
+pub(in crate::upstream) fn client_config(settings: &TlsSettings<'_>) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(PROVIDER.clone()).with_safe_default_protocol_versions()?;
+    let builder = if settings.verify {
+        builder.with_root_certificates(authorities(&settings.authorities)?)
+    } else {
+        let verifier = Arc::new(Anybody(PROVIDER.clone()));
+        builder.dangerous().with_custom_certificate_verifier(verifier)
+    };
+    let mut config = match &settings.client {
+        Some(pair) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair.clone()))),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = settings.protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
+}
+
+fn authorities(given: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, rustls::Error> {
     if given.is_empty() {
         return Ok(SYSTEM.clone());
     }
     let mut roots = RootCertStore::empty();
     for certificate in given {
-        roots.add(certificate)?;
+        roots.add(certificate.clone())?;
     }
     Ok(Arc::new(roots))
 }
 
 /// A number that tells settings apart, for connections that wait.
-fn identity(settings: &TlsSettings<'_>) -> u128 {
+pub(in crate::upstream) fn identity(settings: &TlsSettings<'_>) -> u128 {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -221,7 +225,7 @@ mod tests {
     }
 
     async fn connect(address: SocketAddr, settings: TlsSettings<'_>) -> Result<(), Fault> {
-        let tls = Tls::new(settings).expect("usable settings");
+        let tls = Tls::new(&settings).expect("usable settings");
         let dial = Dial {
             address,
             tls: Some(&tls),

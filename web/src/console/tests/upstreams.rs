@@ -19,13 +19,15 @@ async fn now<S: control::Table>(house: &House, reference: &str) -> Stored<S> {
 
 /// An upstream with everything set to something unusual.
 async fn everything(house: &House) -> Stored<UpstreamSpec> {
+    let cert = include_str!("../../../../admin/src/api/certificates/authority.pem");
+    make::<CaCertificateSpec>(house, json!({"name": "targets", "cert": cert})).await;
     let body = json!({
         "name": "everything", "algorithm": "consistent_hash", "hash_on": "header", "hash_name": "x-user",
         "hash_fallback": "ip", "sticky_cookie": {"name": "node", "ttl_seconds": 60}, "slow_start_ms": 30_000,
         "health": {
             "active": {"kind": "https", "path": "/ready", "host": "ready.internal", "interval_ms": 2_000,
                        "timeout_ms": 500, "healthy_threshold": 1, "unhealthy_threshold": 2, "statuses": [200, 204],
-                       "tls_verify": false},
+                       "tls_verify": false, "tls_server_name": "orders.internal", "ca_certificates": ["targets"]},
             "passive": {"enabled": false, "failure_statuses": [500], "status_failures": 1, "timeouts": 2, "resets": 0,
                         "ejection_ms": 5_000, "max_ejection_ms": 50_000}
         },

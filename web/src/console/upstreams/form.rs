@@ -1,12 +1,14 @@
 //! The form of an upstream: how it shares requests out, and when it trusts a target.
 
 use askama::Template;
-use model::Stored;
 use model::upstream::{Health, UpstreamSpec};
+use model::{Kind, Stored};
 use serde_json::{Value, json};
 
 use super::super::objects::{self, FormState, Screen};
+use super::super::references;
 use crate::diff::Diff;
+use crate::fields::Field;
 use crate::{Area, Choice, Console, ConsolePage, Fields, PageError, Query};
 
 #[derive(Template)]
@@ -16,24 +18,35 @@ pub(in crate::console) struct FormPage {
     fields: Fields,
     stored: Option<Stored<UpstreamSpec>>,
     preview: Option<Diff>,
+    authorities: Field,
+    client_certificate: Field,
 }
 
 impl Screen for UpstreamSpec {
     const AREA: Area = Area::Upstreams;
     type FormPage = FormPage;
 
-    async fn form_page(_console: &Console, state: FormState<Self>) -> Result<FormPage, PageError> {
+    async fn form_page(console: &Console, state: FormState<Self>) -> Result<FormPage, PageError> {
         let FormState {
             page,
             fields,
             stored,
             preview,
         } = state;
+        let signers = (
+            "health.active.ca_certificates",
+            "CA certificates that may have signed theirs",
+        );
+        let authorities = references::checks(console, &fields, signers, Kind::CaCertificate).await?;
+        let shown = ("health.active.client_certificate", "Certificate that checks show");
+        let client_certificate = references::field(console, &fields, shown, Kind::Certificate, "None").await?;
         Ok(FormPage {
             page,
             fields,
             stored,
             preview,
+            authorities,
+            client_certificate: client_certificate.help("For targets that ask who calls."),
         })
     }
 
@@ -45,7 +58,7 @@ impl Screen for UpstreamSpec {
 }
 
 /// What is folded away with its usual values, by the name of the fold.
-const FOLDS: [(&str, &[(&str, &str)]); 3] = [
+const FOLDS: [(&str, &[(&str, &str)]); 4] = [
     (
         "checks",
         &[
@@ -55,7 +68,15 @@ const FOLDS: [(&str, &[(&str, &str)]); 3] = [
             ("health.active.healthy_threshold", "2"),
             ("health.active.unhealthy_threshold", "3"),
             ("health.active.statuses", ""),
+        ],
+    ),
+    (
+        "trust",
+        &[
             ("health.active.tls_verify", "true"),
+            ("health.active.tls_server_name", ""),
+            ("health.active.ca_certificates", ""),
+            ("health.active.client_certificate", ""),
         ],
     ),
     (

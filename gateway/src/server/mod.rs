@@ -1,25 +1,25 @@
 //! A gateway as a whole: what it is made of, its start and its end.
 
+mod doors;
+mod threads;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use pingora::apps::HttpServerApp;
 use plugins::Services;
 use plugins::counters::Counters;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime as TokioRuntime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, Instance, ProxyProtocol, Source};
+use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Connections, Entrance, Secure};
+use crate::listener::{self, Connections, Secure};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
@@ -32,6 +32,8 @@ use crate::tls::Acceptor;
 use crate::upstream::client::Client;
 use crate::upstream::{Measured, Names, Random, Upstreams};
 use crate::usage::Recorder;
+use doors::{Door, Listeners, pass_streams, serve};
+use threads::Threads;
 
 /// How often a stopping gateway looks whether its last request is over.
 const LOOK: Duration = Duration::from_millis(10);
@@ -39,6 +41,9 @@ const LOOK: Duration = Duration::from_millis(10);
 const SWEEP: Duration = Duration::from_secs(5);
 /// What a stopping source may take to say its last words.
 const LAST_WORDS: Duration = Duration::from_secs(6);
+
+/// What connections that are cut off may take to say so in the log.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A gateway that is not running yet.
 #[derive(Debug)]
@@ -88,7 +93,7 @@ impl Gateway {
         let listeners = Listeners::bind(&config)?;
         let threads = Threads::start(config.threads)?;
         let entered = threads.runtime().enter();
-        let shared = Arc::new(Shared::start(&config)?);
+        let shared = Arc::new(Shared::start(&config, &listeners.status)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
         let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
@@ -99,6 +104,9 @@ impl Gateway {
             telemetry: shared.telemetry.clone(),
             connections: connections.clone(),
             proxy_protocol: config.proxy_protocol,
+            clock: config.clock.clone(),
+            usage: usage.clone(),
+            ending: stop_following.clone(),
         });
         let open = |listener, secure| {
             let door = Door {
@@ -107,7 +115,8 @@ impl Gateway {
                 proxy_protocol: config.proxy_protocol,
                 counted: true,
             };
-            serve(listener, app.clone(), door, &shared, stop_accepting.clone())
+            let telemetry = shared.telemetry.clone();
+            serve(listener, app.clone(), door, telemetry, stop_accepting.clone())
         };
         let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
         let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
@@ -122,7 +131,7 @@ impl Gateway {
             listeners.status,
             status_app,
             Door::inner(),
-            &shared,
+            shared.telemetry.clone(),
             stop_following.clone(),
         )?;
         tokio::spawn(sweep(shared.client.clone()));
@@ -201,46 +210,26 @@ impl Running {
         {
             tracing::warn!("the source of the configuration did not end in time");
         }
+        // Connections that are passed on end now at the latest, and have their lines in the log.
+        let last_lines = Instant::now() + LAST_LINES;
+        while self.shared.telemetry.open_streams() > 0 && Instant::now() < last_lines {
+            sleep(LOOK).await;
+        }
         self.shared.telemetry.finish().await;
-    }
-}
-
-/// The threads of one gateway, which may end in the midst of another program's: they are not waited for.
-struct Threads(Option<TokioRuntime>);
-
-impl Threads {
-    fn start(count: Option<usize>) -> Result<Self, Error> {
-        let mut threads = tokio::runtime::Builder::new_multi_thread();
-        if let Some(count) = count {
-            threads.worker_threads(count.max(1));
-        }
-        let threads = threads.thread_name("gateway").enable_all().build();
-        threads.map(|threads| Self(Some(threads))).map_err(Error::Threads)
-    }
-
-    #[expect(clippy::expect_used, reason = "only `drop` takes the runtime")]
-    fn runtime(&self) -> &TokioRuntime {
-        self.0.as_ref().expect("the runtime is there until it is dropped")
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
-        }
     }
 }
 
 impl Shared {
     /// Called within the gateway's runtime.
-    fn start(config: &Config) -> Result<Self, Error> {
+    fn start(config: &Config, status: &std::net::TcpListener) -> Result<Self, Error> {
+        let mut reach = config.reach.clone();
+        reach.own.push(status.local_addr().map_err(Error::Threads)?);
         Ok(Self {
             current: Arc::default(),
             telemetry: Arc::new(Telemetry::start(&config.telemetry, &config.name)?),
             counters: Arc::default(),
             draining: Arc::default(),
-            upstreams: Arc::new(Upstreams::new(&config.secret)),
+            upstreams: Arc::new(Upstreams::within(&config.secret, reach)),
             client: Arc::default(),
             copies: Arc::new(Semaphore::new(COPIES)),
             changed: watch::Sender::default(),
@@ -279,86 +268,6 @@ async fn sweep(client: Arc<Client>) {
         sleep(SWEEP).await;
         client.sweep();
     }
-}
-
-/// What the connections of a listener go through.
-struct Door {
-    secure: Option<Secure>,
-    connections: Arc<Connections>,
-    proxy_protocol: ProxyProtocol,
-    counted: bool,
-}
-
-impl Door {
-    /// For those who look after the gateway.
-    fn inner() -> Self {
-        Self {
-            secure: None,
-            connections: Arc::default(),
-            proxy_protocol: ProxyProtocol::Off,
-            counted: false,
-        }
-    }
-}
-
-/// The sockets of a gateway, before anybody is let in.
-struct Listeners {
-    plain: Vec<std::net::TcpListener>,
-    tls: Vec<std::net::TcpListener>,
-    stream: Vec<std::net::TcpListener>,
-    status: std::net::TcpListener,
-}
-
-impl Listeners {
-    fn bind(config: &Config) -> Result<Self, Error> {
-        let all = |addresses: &[SocketAddr], setting| {
-            let bound = addresses.iter().map(|address| config.sockets.bind(*address, setting));
-            bound.collect::<Result<Vec<_>, _>>()
-        };
-        Ok(Self {
-            plain: all(&config.proxy_listen, "GATEHOUSE_PROXY_LISTEN")?,
-            tls: all(&config.proxy_tls_listen, "GATEHOUSE_PROXY_TLS_LISTEN")?,
-            stream: all(&config.stream_listen, "GATEHOUSE_STREAM_LISTEN")?,
-            status: config.sockets.bind(config.status_listen, "GATEHOUSE_STATUS_LISTEN")?,
-        })
-    }
-}
-
-fn serve<A: HttpServerApp + Send + Sync + 'static>(
-    listener: std::net::TcpListener,
-    app: Arc<A>,
-    door: Door,
-    shared: &Shared,
-    stopping: watch::Receiver<bool>,
-) -> Result<SocketAddr, Error> {
-    let failed = Error::Threads;
-    let address = listener.local_addr().map_err(failed)?;
-    let listener = TcpListener::from_std(listener).map_err(failed)?;
-    let entrance = Entrance {
-        app,
-        connections: door.connections,
-        telemetry: shared.telemetry.clone(),
-        stopping,
-        proxy_protocol: door.proxy_protocol,
-        counted: door.counted,
-        secure: door.secure,
-    };
-    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
-    Ok(address)
-}
-
-fn pass_streams(
-    listeners: Vec<std::net::TcpListener>,
-    streams: &Arc<Streams>,
-    stopping: &watch::Receiver<bool>,
-) -> Result<Vec<SocketAddr>, Error> {
-    let mut addresses = Vec::with_capacity(listeners.len());
-    for listener in listeners {
-        addresses.push(listener.local_addr().map_err(Error::Threads)?);
-        let listener = TcpListener::from_std(listener).map_err(Error::Threads)?;
-        tokio::spawn(streams.clone().accept(listener, stopping.clone()));
-    }
-    Ok(addresses)
 }
 
 fn start_source(
