@@ -1,21 +1,19 @@
 //! What a source of configuration does with what it reads: compile, swap, keep a copy, tell.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
-use model::Kind;
 use model::snapshot::Entry;
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::runtime::{Builder, Problem, Runtime};
-use crate::source::disk::Copy;
+use crate::runtime::{Builder, Problem, Row, Runtime};
+use crate::source::copy::{Copy, Step};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 
-/// The way from rows to the running snapshot.
+/// The way from rows to the running snapshot. Rows are taken one by one and nothing of them is kept but what is made of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Follower {
     builder: Builder,
@@ -24,9 +22,10 @@ pub(crate) struct Follower {
     changed: watch::Sender<Option<i64>>,
     telemetry: Arc<Telemetry>,
     copy: Option<Copy>,
-    /// Every row as it was last read, for the copy.
-    rows: BTreeMap<(Kind, Uuid), Entry>,
+    secret: [u8; 32],
     revision: Option<i64>,
+    /// Rows that were taken since the last revision.
+    rows: usize,
 }
 
 impl Follower {
@@ -35,7 +34,7 @@ impl Follower {
         current: Arc<ArcSwapOption<Runtime>>,
         changed: watch::Sender<Option<i64>>,
         telemetry: Arc<Telemetry>,
-        copy: Option<Copy>,
+        (secret, copy): (&[u8; 32], Option<Copy>),
     ) -> Self {
         Self {
             builder,
@@ -43,8 +42,9 @@ impl Follower {
             changed,
             telemetry,
             copy,
-            rows: BTreeMap::new(),
+            secret: *secret,
             revision: None,
+            rows: 0,
         }
     }
 
@@ -63,10 +63,60 @@ impl Follower {
         self.builder.problems()
     }
 
-    /// Serves `revision`, whose entries are those before and these.
-    pub(crate) fn apply(&mut self, revision: i64, entries: Vec<Entry>) {
+    /// The copy, to be filled by itself.
+    pub(crate) fn copy(&mut self) -> Option<&mut Copy> {
+        self.copy.as_mut()
+    }
+
+    /// All rows follow, or those above the revision that is served. What an attempt before this one took, which did not
+    /// come to its end, does no harm: its rows come again.
+    pub(crate) fn begin(&mut self) {
+        self.rows = 0;
+        if self.revision.is_none() {
+            self.builder.forget(&self.secret);
+        }
+        match (&mut self.copy, self.revision) {
+            (Some(copy), None) => copy.begin_all(),
+            (Some(copy), Some(_)) => copy.begin_changes(),
+            (None, _) => {}
+        }
+    }
+
+    /// Takes a row over.
+    pub(crate) fn take(&mut self, row: Row<'_>) {
+        self.rows += 1;
+        self.builder.set(row);
+        if let Some(copy) = &mut self.copy {
+            copy.add(row);
+        }
+    }
+
+    /// Waits until the copy has room for more rows.
+    pub(crate) async fn make_room(&mut self) {
+        if let Some(copy) = &mut self.copy {
+            copy.make_room().await;
+        }
+    }
+
+    /// Serves `revision`, whose rows are those before and those that were taken since, and keeps them.
+    pub(crate) async fn finish(&mut self, revision: i64) {
+        tokio::task::block_in_place(|| self.serve(revision));
+        if let Some(copy) = &mut self.copy {
+            copy.finish(revision).await;
+        }
+    }
+
+    /// Serves a configuration of these entries.
+    pub(crate) fn apply(&mut self, revision: i64, entries: &[Entry]) {
+        self.rows = entries.len();
+        self.builder.take(entries);
+        self.serve(revision);
+    }
+
+    /// Serves `revision`.
+    fn serve(&mut self, revision: i64) {
         let began = Instant::now();
-        let runtime = self.builder.apply(revision, &entries);
+        let runtime = self.builder.finish(revision);
         self.current.store(Some(runtime));
         self.changed.send_replace(Some(revision));
         self.revision = Some(revision);
@@ -78,40 +128,42 @@ impl Follower {
         }
         tracing::info!(
             revision,
-            changed = entries.len(),
+            changed = std::mem::take(&mut self.rows),
             took_us = began.elapsed().as_micros(),
             "configuration applied"
         );
-        for entry in entries {
-            let key = (entry.kind, entry.id);
-            if entry.body.is_some() {
-                self.rows.insert(key, entry)
-            } else {
-                self.rows.remove(&key)
-            };
-        }
     }
 
-    /// Keeps a copy of what is served, so that a restart needs no database.
-    pub(crate) fn keep(&mut self) {
-        if let (Some(copy), Some(revision)) = (&mut self.copy, self.revision) {
-            copy.write(revision, self.rows.values());
+    /// Waits until the copy is on disk.
+    pub(crate) async fn settle(&self) {
+        if let Some(copy) = &self.copy {
+            copy.settle().await;
         }
     }
 
     /// Serves the copy of an earlier run, when there is one.
     pub(crate) fn restore(&mut self) {
-        let Some((revision, entries)) = self.copy.as_ref().and_then(Copy::read) else {
-            return;
-        };
+        let Some(copy) = &self.copy else { return };
+        self.builder.forget(&self.secret);
+        self.rows = 0;
+        let restored = copy.restore(|step| match step {
+            Step::Row(row) => {
+                self.rows += 1;
+                self.builder.set(row);
+            }
+            Step::Again => {
+                self.rows = 0;
+                self.builder.forget(&self.secret);
+            }
+        });
+        let Some(revision) = restored else { return };
         tracing::info!(revision, "starting with the copy of an earlier run");
-        self.apply(revision, entries);
+        self.serve(revision);
     }
 
     /// Forgets everything, to load from the beginning: the source's history is another one.
-    pub(crate) fn forget(&mut self, secret: &[u8; 32]) {
-        self.builder.forget(secret);
-        self.rows.clear();
+    pub(crate) fn forget(&mut self) {
+        self.builder.forget(&self.secret);
         self.revision = None;
     }
 }

@@ -239,7 +239,7 @@ async fn it_serves_on_and_restarts_while_the_database_is_down() {
     )
     .await;
     applied(&gateway, revision).await;
-    eventually(async || directory.join("gateway-config.json").exists()).await;
+    eventually(async || directory.join("gateway-config.copy").exists()).await;
 
     server.halt().await.expect("halted");
     assert_eq!(get(gateway.proxy_addresses()[0], "/", &[]).await.status, 200);
@@ -268,7 +268,7 @@ async fn it_never_serves_an_old_copy_while_the_database_answers() {
     applied(&gateway, old).await;
     gateway.stop().await;
     assert!(
-        directory.join("gateway-config.json").exists(),
+        directory.join("gateway-config.copy").exists(),
         "a stop leaves the newest copy"
     );
     let new = publish(database.url(), Configuration::new()).await;

@@ -1,6 +1,5 @@
 //! The database is killed under traffic: nothing of the data plane needs it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clients::{Api, Key, Proxy};
 use crate::eventually;
-use crate::stack::{Plan, Stack};
+use crate::stack::{Node, Plan, Stack};
 use crate::upstream::Upstream;
 
 /// Clients at once.
@@ -49,7 +48,7 @@ async fn begin() -> Story {
         .expect(200);
     let revision: i64 = last.header("x-config-revision").parse().expect("a number");
     for gateway in &stack.gateways {
-        kept(&gateway.home, revision).await;
+        kept(gateway, revision).await;
     }
     Story {
         stack,
@@ -62,11 +61,10 @@ async fn begin() -> Story {
 }
 
 /// Waits until a gateway's own copy has this revision.
-async fn kept(home: &Path, revision: i64) {
-    let copy = home.join("data/gateway-config.json");
+async fn kept(gateway: &Node, revision: i64) {
     eventually("the gateway's copy", async || {
-        let text = std::fs::read_to_string(&copy).ok()?;
-        text.contains(&format!("\"revision\":{revision},")).then_some(())
+        let line = format!("gatehouse_config_copy_revision {revision}\n");
+        gateway.metrics().await.contains(&line).then_some(())
     })
     .await;
 }

@@ -18,7 +18,7 @@ use super::chain::{Chain, Link};
 use super::checks::{Trust, server_name};
 use super::service::Handshakes;
 use super::state::{State, Touched};
-use super::{Route, Runtime, Service};
+use super::{Route, Row, Runtime, Service};
 use crate::router::Router;
 use crate::tls::{Expiry, Outward, Store, Unusable};
 use crate::upstream::client::Version;
@@ -50,6 +50,9 @@ pub struct Builder {
     filters: HashMap<PluginId, (PluginSpec, Link)>,
     upstreams: Arc<Upstreams>,
     current: Option<Arc<Runtime>>,
+    /// Whether rows since the last snapshot touch routing, or certificates.
+    routing: bool,
+    tls: bool,
     unreadable: BTreeMap<(Kind, Uuid), String>,
     uncompilable: Vec<Problem>,
 }
@@ -83,6 +86,8 @@ impl Builder {
             filters: HashMap::new(),
             upstreams,
             current: None,
+            routing: false,
+            tls: false,
             unreadable: BTreeMap::new(),
             uncompilable: Vec::new(),
         }
@@ -124,21 +129,42 @@ impl Builder {
 
     /// The snapshot of `revision`, whose entries are those before and these.
     pub fn apply(&mut self, revision: i64, entries: &[Entry]) -> Arc<Runtime> {
-        let mut routing = self.current.is_none();
-        let mut tls = routing;
+        self.take(entries);
+        self.finish(revision)
+    }
+
+    /// Takes entries over.
+    pub fn take(&mut self, entries: &[Entry]) {
         for entry in entries {
-            let key = (entry.kind, entry.id);
-            match self.state.set(entry) {
-                Ok(touched) => {
-                    self.unreadable.remove(&key);
-                    routing |= touched == Touched::Routing;
-                    tls |= touched == Touched::Tls;
-                }
-                Err(message) => {
-                    self.unreadable.insert(key, message);
-                }
+            let body = entry.body.as_ref().map(|body| body.to_string().into_bytes());
+            self.set(Row {
+                kind: entry.kind,
+                id: entry.id,
+                body: body.as_deref(),
+            });
+        }
+    }
+
+    /// Takes a row over; it counts from the next snapshot on.
+    pub fn set(&mut self, row: Row<'_>) {
+        let key = (row.kind, row.id);
+        match self.state.set(&row) {
+            Ok(touched) => {
+                self.unreadable.remove(&key);
+                self.routing |= touched == Touched::Routing;
+                self.tls |= touched == Touched::Tls;
+            }
+            Err(message) => {
+                self.unreadable.insert(key, message);
             }
         }
+    }
+
+    /// The snapshot of `revision`, whose rows are those that were taken over so far.
+    pub fn finish(&mut self, revision: i64) -> Arc<Runtime> {
+        let first = self.current.is_none();
+        let mut routing = std::mem::take(&mut self.routing) || first;
+        let tls = std::mem::take(&mut self.tls) || first;
         // Services and checks show certificates too.
         routing |= tls && self.state.names_certificates();
         let current = self.current.take();

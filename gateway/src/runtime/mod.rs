@@ -7,6 +7,7 @@ mod build;
 mod chain;
 mod checks;
 mod directory;
+mod row;
 mod service;
 mod shards;
 mod state;
@@ -28,6 +29,7 @@ use crate::upstream::Split;
 pub use build::{Builder, Problem};
 pub use chain::{Chain, Link};
 pub use directory::Known;
+pub use row::Row;
 pub use service::Service;
 
 /// A route, ready to be followed.

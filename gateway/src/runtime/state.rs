@@ -7,11 +7,11 @@ use model::id::{PluginId, RouteId, ServiceId, TargetId, UpstreamId};
 use model::plugin::PluginSpec;
 use model::route::RouteSpec;
 use model::service::{ServiceSpec, Tls};
-use model::snapshot::Entry;
 use model::upstream::{ActiveHealth, TargetSpec, UpstreamSpec};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::Row;
 use super::directory::Known;
 use crate::tls;
 
@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) tls: tls::Compiler,
 }
 
-/// Which part of a snapshot an entry touches.
+/// Which part of a snapshot a row touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Touched {
     Routing,
@@ -56,28 +56,28 @@ impl State {
             || self.upstreams.values().filter_map(checks).any(|tls| names(&tls))
     }
 
-    /// Takes one entry over. When its body cannot be read, what was there before stays.
-    pub(super) fn set(&mut self, entry: &Entry) -> Result<Touched, String> {
-        match entry.kind {
-            Kind::Service => set(&mut self.services, entry)?,
-            Kind::Route => set(&mut self.routes, entry)?,
-            Kind::Upstream => set(&mut self.upstreams, entry)?,
-            Kind::Target => set(&mut self.targets, entry)?,
-            Kind::Plugin => set(&mut self.plugins, entry)?,
+    /// Takes one row over. When its body cannot be read, what was there before stays.
+    pub(super) fn set(&mut self, row: &Row<'_>) -> Result<Touched, String> {
+        match row.kind {
+            Kind::Service => set(&mut self.services, row)?,
+            Kind::Route => set(&mut self.routes, row)?,
+            Kind::Upstream => set(&mut self.upstreams, row)?,
+            Kind::Target => set(&mut self.targets, row)?,
+            Kind::Plugin => set(&mut self.plugins, row)?,
             Kind::Certificate | Kind::Sni | Kind::CaCertificate => {
-                match entry.kind {
-                    Kind::Certificate => set(&mut self.tls.certificates, entry)?,
-                    Kind::Sni => set(&mut self.tls.snis, entry)?,
-                    _ => set(&mut self.tls.authorities, entry)?,
+                match row.kind {
+                    Kind::Certificate => set(&mut self.tls.certificates, row)?,
+                    Kind::Sni => set(&mut self.tls.snis, row)?,
+                    _ => set(&mut self.tls.authorities, row)?,
                 }
                 return Ok(Touched::Tls);
             }
             Kind::Consumer => {
-                self.known.set_consumer(entry.id.into(), read(entry)?);
+                self.known.set_consumer(row.id.into(), read(row)?);
                 return Ok(Touched::Callers);
             }
             Kind::Credential => {
-                self.known.set_credential(entry.id.into(), read(entry)?)?;
+                self.known.set_credential(row.id.into(), read(row)?)?;
                 return Ok(Touched::Callers);
             }
             other => return Err(format!("this program does not know what a {other} is for")),
@@ -86,17 +86,17 @@ impl State {
     }
 }
 
-fn set<I: Ord + From<Uuid>, S: DeserializeOwned>(map: &mut BTreeMap<I, S>, entry: &Entry) -> Result<(), String> {
-    match read(entry)? {
-        Some(spec) => map.insert(entry.id.into(), spec),
-        None => map.remove(&entry.id.into()),
+fn set<I: Ord + From<Uuid>, S: DeserializeOwned>(map: &mut BTreeMap<I, S>, row: &Row<'_>) -> Result<(), String> {
+    match read(row)? {
+        Some(spec) => map.insert(row.id.into(), spec),
+        None => map.remove(&row.id.into()),
     };
     Ok(())
 }
 
-fn read<S: DeserializeOwned>(entry: &Entry) -> Result<Option<S>, String> {
-    let Some(body) = &entry.body else { return Ok(None) };
-    S::deserialize(body)
+fn read<S: DeserializeOwned>(row: &Row<'_>) -> Result<Option<S>, String> {
+    let Some(body) = row.body else { return Ok(None) };
+    serde_json::from_slice(body)
         .map(Some)
         .map_err(|error| format!("cannot be read: {error}"))
 }

@@ -23,7 +23,8 @@ use crate::listener::{self, Connections, Secure};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
-use crate::source::disk::{self, Copy};
+use crate::source::copy::Copy;
+use crate::source::file;
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
 use crate::stream::Streams;
@@ -296,23 +297,24 @@ fn start_source(
             shared.current.clone(),
             shared.changed.clone(),
             shared.telemetry.clone(),
-            copy,
+            (&config.secret, copy),
         )
     };
     match &config.source {
         Source::File(path) => {
-            let (revision, entries) = disk::read_file(path)?;
-            follower(None).apply(revision, entries);
+            let (revision, entries) = file::read(path)?;
+            follower(None).apply(revision, &entries);
             Ok(None)
         }
         Source::Postgres(url) => {
             let pool = postgres::pool(url)?;
+            let kept = || shared.telemetry.copy_revision();
+            let copy = config.data_dir.as_deref().map(|directory| Copy::in_directory(directory, &config.secret, kept()));
             let source = PostgresSource {
-                follower: follower(config.data_dir.clone().map(Copy::in_directory)),
+                follower: follower(copy),
                 instance,
                 telemetry: shared.telemetry.clone(),
                 usage,
-                secret: config.secret,
                 clock: config.clock.clone(),
             };
             Ok(Some(tokio::spawn(source.run(pool, stopping))))

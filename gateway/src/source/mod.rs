@@ -1,6 +1,7 @@
 //! Where the configuration comes from.
 
-pub(crate) mod disk;
+pub(crate) mod copy;
+pub(crate) mod file;
 pub(crate) mod postgres;
 mod report;
 mod ship;

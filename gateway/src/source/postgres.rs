@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt as _};
 use model::Kind;
 use model::clock::Clock;
-use model::snapshot::Entry;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, Row as _};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow, PgValueFormat, PgValueRef};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Row as _, Transaction, ValueRef as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -19,6 +20,7 @@ use super::ship;
 use crate::config::Instance;
 use crate::error::Error;
 use crate::follow::Follower;
+use crate::runtime::Row;
 use crate::telemetry::Telemetry;
 use crate::usage::Recorder;
 
@@ -26,6 +28,8 @@ use crate::usage::Recorder;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long a start waits for the database to answer before the copy of an earlier run is served.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Rows that are taken over in one go.
+const AT_ONCE: usize = 256;
 /// How often the head is looked at, and the gateway reports.
 const TICK: Duration = Duration::from_secs(1);
 /// How often usage is shipped.
@@ -41,7 +45,6 @@ pub(crate) struct PostgresSource {
     pub(crate) instance: Instance,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
-    pub(crate) secret: [u8; 32],
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -68,7 +71,7 @@ impl PostgresSource {
         };
         if let Err(error) = begun {
             tracing::warn!(%error, "the database is away at the start");
-            self.follower.restore();
+            tokio::task::block_in_place(|| self.follower.restore());
         }
         let mut pause = Duration::from_millis(50);
         while !*stopping.borrow() {
@@ -88,7 +91,7 @@ impl PostgresSource {
             }
             pause = (pause * 2).min(MAX_PAUSE);
         }
-        self.follower.keep();
+        self.follower.settle().await;
         self.usage.cut();
         let last_words = async {
             reach(&pool).await?;
@@ -142,7 +145,7 @@ impl PostgresSource {
                     self.catch_up(pool).await?;
                     self.report_applied(pool).await?;
                     self.report_targets(pool, &mut told).await?;
-                    self.follower.keep();
+                    self.refill(pool).await?;
                 }
                 _ = shipping.tick() => {
                     self.usage.cut();
@@ -169,23 +172,57 @@ impl PostgresSource {
 
     /// Applies everything above the revision that is served; says whether there was something.
     async fn catch_up(&mut self, pool: &PgPool) -> sqlx::Result<bool> {
+        let (mut transaction, head) = within(look(pool)).await?;
         let known = self.follower.revision();
-        let (mut head, mut entries) = within(load(pool, known.unwrap_or(0))).await?;
+        if known == Some(head) {
+            self.telemetry.source_confirmed();
+            return Ok(false);
+        }
         if known.is_some_and(|known| known > head) {
             tracing::warn!(
                 known,
                 head,
                 "the database has an older history than the one served: loading it anew"
             );
-            self.follower.forget(&self.secret);
-            (head, entries) = within(load(pool, 0)).await?;
-        } else if known == Some(head) {
-            self.telemetry.source_confirmed();
-            return Ok(false);
+            self.follower.forget();
         }
-        self.follower.apply(head, entries);
+        self.follower.begin();
+        let above = self.follower.revision().unwrap_or(0);
+        let mut rows = rows(&mut transaction, above, head);
+        while let Some(some) = within(async { rows.next().await.transpose() }).await? {
+            for row in &some {
+                if let Some(row) = read(row)? {
+                    self.follower.take(row);
+                }
+            }
+            self.follower.make_room().await;
+        }
+        self.follower.finish(head).await;
         self.telemetry.source_confirmed();
         Ok(true)
+    }
+
+    /// Makes the copy anew after it could not be written.
+    async fn refill(&mut self, pool: &PgPool) -> sqlx::Result<()> {
+        let Some(copy) = self.follower.copy() else {
+            return Ok(());
+        };
+        if !copy.wants_all() {
+            return Ok(());
+        }
+        let (mut transaction, head) = within(look(pool)).await?;
+        copy.begin_all();
+        let mut rows = rows(&mut transaction, 0, head);
+        while let Some(some) = within(async { rows.next().await.transpose() }).await? {
+            for row in &some {
+                if let Some(row) = read(row)? {
+                    copy.add(row);
+                }
+            }
+            copy.make_room().await;
+        }
+        copy.finish(head).await;
+        Ok(())
     }
 }
 
@@ -194,44 +231,64 @@ async fn reach(pool: &PgPool) -> sqlx::Result<()> {
     pool.connect_options().connect().await?.close().await
 }
 
-/// The head and the rows above `known`, as of one moment.
-async fn load(pool: &PgPool, known: i64) -> sqlx::Result<(i64, Vec<Entry>)> {
+/// The head, and a transaction in which it stays that.
+async fn look(pool: &PgPool) -> sqlx::Result<(Transaction<'static, Postgres>, i64)> {
     let mut transaction = pool.begin().await?;
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *transaction)
         .await?;
-    let head: i64 = sqlx::query_scalar("select revision from config_head")
+    let head = sqlx::query_scalar("select revision from config_head")
         .fetch_one(&mut *transaction)
         .await?;
-    if head == known {
-        return Ok((head, Vec::new()));
-    }
-    let rows = sqlx::query(
-        "select kind, id, revision, body from config_entries
-         where revision > $1 and revision <= $2 and (body is not null or $1 > 0) order by revision",
-    )
-    .bind(known)
-    .bind(head)
-    .fetch_all(&mut *transaction)
-    .await?;
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows {
-        let kind: String = row.try_get("kind")?;
-        let Some(kind) = Kind::parse(&kind) else {
-            tracing::warn!(kind, "a row of an unknown kind is left out: a newer program wrote it");
-            continue;
-        };
-        entries.push(Entry {
-            kind,
-            id: row.try_get("id")?,
-            revision: row.try_get("revision")?,
-            body: row.try_get("body")?,
-        });
-    }
-    Ok((head, entries))
+    Ok((transaction, head))
 }
 
-/// No answer in time counts as a failure of the connection.
+/// The rows above a revision as they come, many at a time. Their order has no meaning: each object has one row.
+fn rows<'a>(
+    transaction: &'a mut Transaction<'static, Postgres>,
+    above: i64,
+    head: i64,
+) -> impl Stream<Item = sqlx::Result<Vec<PgRow>>> + Unpin + 'a {
+    let rows = sqlx::query(
+        "select kind, id, body from config_entries
+         where revision > $1 and revision <= $2 and (body is not null or $1 > 0)",
+    );
+    let rows = rows.bind(above).bind(head).fetch(&mut **transaction);
+    rows.ready_chunks(AT_ONCE)
+        .map(|some| some.into_iter().collect())
+}
+
+/// A row as it lies in the answer; none when it is of a kind that this program does not know.
+fn read(row: &PgRow) -> sqlx::Result<Option<Row<'_>>> {
+    let kind: &str = row.try_get(0)?;
+    let Some(kind) = Kind::parse(kind) else {
+        tracing::warn!(kind, "a row of an unknown kind is left out: a newer program wrote it");
+        return Ok(None);
+    };
+    let body = row.try_get_raw(2)?;
+    let body = if body.is_null() {
+        None
+    } else {
+        Some(json(body).map_err(sqlx::Error::Decode)?)
+    };
+    Ok(Some(Row {
+        kind,
+        id: row.try_get(1)?,
+        body,
+    }))
+}
+
+/// The text of a `jsonb`, before which its binary form has the number of the form.
+fn json(value: PgValueRef<'_>) -> Result<&[u8], BoxDynError> {
+    let format = value.format();
+    let bytes = value.as_bytes()?;
+    match (format, bytes) {
+        (PgValueFormat::Text, text) | (PgValueFormat::Binary, [1, text @ ..]) => Ok(text),
+        _ => Err("jsonb has a form that this program does not know".into()),
+    }
+}
+
+/// No answer in time counts as a failure of the connection. Of many rows each part has this time.
 async fn within<T>(question: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     timeout(DEADLINE * 2, question)
         .await

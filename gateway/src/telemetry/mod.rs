@@ -187,6 +187,11 @@ impl Telemetry {
         configuration.apply_seconds.set(took.as_secs_f64());
     }
 
+    /// Where the revision of the gateway's own copy is shown.
+    pub(crate) fn copy_revision(&self) -> IntGauge {
+        self.metrics.configuration.copy_revision.clone()
+    }
+
     /// Whether the source of the configuration answers.
     pub(crate) fn source_up(&self, up: bool) {
         self.metrics.configuration.source_up.set(i64::from(up));

@@ -83,6 +83,7 @@ pub(crate) struct Connections {
 #[derive(Debug)]
 pub(crate) struct Configuration {
     pub(crate) revision: IntGauge,
+    pub(crate) copy_revision: IntGauge,
     pub(crate) source_up: IntGauge,
     pub(crate) apply_seconds: Gauge,
     pub(crate) problems: IntGauge,
@@ -211,6 +212,10 @@ impl Configuration {
             revision: shelf.gauge(
                 "gatehouse_config_revision",
                 "The revision of the configuration that is served.",
+            ),
+            copy_revision: shelf.gauge(
+                "gatehouse_config_copy_revision",
+                "The revision that a restart without the database would serve.",
             ),
             source_up: shelf.gauge(
                 "gatehouse_config_source_up",
