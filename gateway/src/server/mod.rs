@@ -309,7 +309,10 @@ fn start_source(
         Source::Postgres(url) => {
             let pool = postgres::pool(url)?;
             let kept = || shared.telemetry.copy_revision();
-            let copy = config.data_dir.as_deref().map(|directory| Copy::in_directory(directory, &config.secret, kept()));
+            let copy = config
+                .data_dir
+                .as_deref()
+                .map(|directory| Copy::in_directory(directory, &config.secret, kept()));
             let source = PostgresSource {
                 follower: follower(copy),
                 instance,

@@ -254,8 +254,7 @@ fn rows<'a>(
          where revision > $1 and revision <= $2 and (body is not null or $1 > 0)",
     );
     let rows = rows.bind(above).bind(head).fetch(&mut **transaction);
-    rows.ready_chunks(AT_ONCE)
-        .map(|some| some.into_iter().collect())
+    rows.ready_chunks(AT_ONCE).map(|some| some.into_iter().collect())
 }
 
 /// A row as it lies in the answer; none when it is of a kind that this program does not know.

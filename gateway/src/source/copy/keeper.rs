@@ -301,7 +301,11 @@ impl Keeper {
         fresh.writer.frame(Some(revision), &collected)?;
         fresh.writer.inner().flush()?;
         fresh.end = fresh.writer.place();
-        tracing::debug!(before = end.offset, after = fresh.end.offset, "the copy of the configuration was made anew");
+        tracing::debug!(
+            before = end.offset,
+            after = fresh.end.offset,
+            "the copy of the configuration was made anew"
+        );
         self.open = Some(fresh);
         self.unsynced = false;
         self.publish()

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::Kind;
-use proptest::prelude::*;
 use prometheus::IntGauge;
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::keeper::{BEFORE, Keeper, Message, NEWEST};
@@ -33,7 +33,11 @@ impl Drop for Place {
 
 fn row(number: u8, body: Option<&str>) -> Row<'_> {
     Row {
-        kind: if number.is_multiple_of(2) { Kind::Route } else { Kind::Credential },
+        kind: if number.is_multiple_of(2) {
+            Kind::Route
+        } else {
+            Kind::Credential
+        },
         id: Uuid::from_u128(u128::from(number)),
         body: body.map(str::as_bytes),
     }
