@@ -14,7 +14,7 @@ const HOUSE: [(&str, &[&str]); 9] = [
     ("plugins", &["model"]),
     ("control", &["model", "plugins"]),
     ("gateway", &["model", "plugins"]),
-    ("fuzz-targets", &["gateway"]),
+    ("fuzz-targets", &["gateway", "model"]),
     ("admin", &["control", "model", "plugins"]),
     ("web", &["control", "model", "plugins"]),
     (

@@ -100,15 +100,7 @@ impl Gateway {
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
-        let passing = Arc::new(Streams {
-            current: shared.current.clone(),
-            telemetry: shared.telemetry.clone(),
-            connections: connections.clone(),
-            proxy_protocol: config.proxy_protocol,
-            clock: config.clock.clone(),
-            usage: usage.clone(),
-            ending: stop_following.clone(),
-        });
+        let passing = Arc::new(streams(&config, &shared, &connections, &usage, &stop_following));
         let open = |listener, secure| {
             let door = Door {
                 secure,
@@ -261,6 +253,24 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> Proxy {
         telemetry: shared.telemetry.clone(),
         usage,
         options: listener::server_options(),
+    }
+}
+
+fn streams(
+    config: &Config,
+    shared: &Shared,
+    connections: &Arc<Connections>,
+    usage: &Arc<Recorder>,
+    ending: &watch::Receiver<bool>,
+) -> Streams {
+    Streams {
+        current: shared.current.clone(),
+        telemetry: shared.telemetry.clone(),
+        connections: connections.clone(),
+        proxy_protocol: config.proxy_protocol,
+        clock: config.clock.clone(),
+        usage: usage.clone(),
+        ending: ending.clone(),
     }
 }
 

@@ -195,8 +195,9 @@ impl Streams {
             accepted_at: self.clock.now(),
             client: ends.peer,
             port: ends.local.port(),
-            tls: match hello {
-                Hello::Tls(name) => Some(name.as_deref()),
+            tls: matches!(hello, Hello::Tls(_)),
+            server_name: match hello {
+                Hello::Tls(name) => name.as_deref(),
                 Hello::Other => None,
             },
             route: None,

@@ -49,8 +49,10 @@ pub(crate) struct Passage<'a> {
     pub(crate) client: SocketAddr,
     /// The port that it came to.
     pub(crate) port: u16,
-    /// The server name of a TLS handshake; the outer option says whether there was one.
-    pub(crate) tls: Option<Option<&'a str>>,
+    /// Whether it began with a TLS handshake.
+    pub(crate) tls: bool,
+    /// The server name that the handshake asked for.
+    pub(crate) server_name: Option<&'a str>,
     /// The route that took it.
     pub(crate) route: Option<&'a Route>,
     /// The last target that was tried.

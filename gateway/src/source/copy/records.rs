@@ -33,7 +33,8 @@ impl<'a> Records<'a> {
         Some(taken)
     }
 
-    fn next_row(&mut self) -> Option<Option<Row<'a>>> {
+    /// The next record, with the word of its kind.
+    fn next_record(&mut self) -> Option<(&'a str, Uuid, Option<&'a [u8]>)> {
         let length = usize::from(self.take(1)?[0]);
         let kind = std::str::from_utf8(self.take(length)?).ok()?;
         let id = Uuid::from_slice(self.take(16)?).ok()?;
@@ -43,7 +44,7 @@ impl<'a> Records<'a> {
         } else {
             Some(self.take(usize::try_from(length).ok()?)?)
         };
-        Some(Kind::parse(kind).map(|kind| Row { kind, id, body }))
+        Some((kind, id, body))
     }
 }
 
@@ -52,13 +53,12 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.0.is_empty() {
-            match self.next_row() {
-                Some(Some(row)) => return Some(Ok(row)),
-                Some(None) => {}
-                None => {
-                    self.0 = &[];
-                    return Some(Err("it has a record that cannot be read"));
-                }
+            let Some((kind, id, body)) = self.next_record() else {
+                self.0 = &[];
+                return Some(Err("it has a record that cannot be read"));
+            };
+            if let Some(kind) = Kind::parse(kind) {
+                return Some(Ok(Row { kind, id, body }));
             }
         }
         None

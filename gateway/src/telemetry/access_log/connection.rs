@@ -46,7 +46,7 @@ impl<'a> ConnectionLine<'a> {
             level: "INFO",
             target: "gatehouse::access",
             message: "connection",
-            protocol: if passage.tls.is_some() { "TLS" } else { "TCP" },
+            protocol: if passage.tls { "TLS" } else { "TCP" },
             port: passage.port,
             reason: passage.reason.map_or("", Reason::code),
             route: route.map_or("", |route| route.name.as_str()),
@@ -60,7 +60,7 @@ impl<'a> ConnectionLine<'a> {
             route_id: route.map(|route| route.id.0),
             service: route.map(|route| route.service.name.as_str()),
             service_id: route.map(|route| route.service.id.0),
-            tls_server_name: passage.tls.flatten(),
+            tls_server_name: passage.server_name,
             upstream_tries: (passage.tries > 0).then_some(passage.tries),
         }
     }

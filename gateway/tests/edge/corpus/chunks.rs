@@ -19,18 +19,38 @@ pub(super) fn listed(corpus: &mut Corpus) {
     }
 }
 
+/// The spellings of a chunk's size, of the last one's, and of trailers, each with whether it is a good one.
+const SIZES: &[(&str, bool)] = &[
+    ("5", true),
+    ("05", true),
+    ("00000005", true),
+    ("000000005", false),
+    ("+5", false),
+    ("0x5", false),
+    (" 5", false),
+    ("5h", false),
+];
+const LASTS: &[(&str, bool)] = &[
+    ("0", true),
+    ("00000000", true),
+    ("000000000", false),
+    ("-0", false),
+    ("0;a", false),
+    ("0x0", false),
+];
+const TRAILERS: &[(&str, bool)] = &[
+    ("", true),
+    ("X-Sum: 1\r\n", true),
+    ("X-Sum: 1\r\nX-B:\r\n", true),
+    ("X-Sum : 1\r\n", false),
+    (" X-Sum: 1\r\n", false),
+    ("X-Sum: 1\n", false),
+    ("X-Sum\r\n", false),
+    ("X-Sum: \0\r\n", false),
+];
+
 /// A chunk and the end, each part in every spelling, two at most that are not the plain one.
 pub(super) fn made(corpus: &mut Corpus) {
-    let sizes = [
-        ("5", true),
-        ("05", true),
-        ("00000005", true),
-        ("000000005", false),
-        ("+5", false),
-        ("0x5", false),
-        (" 5", false),
-        ("5h", false),
-    ];
     let extensions = [
         ("", true),
         (" ", false),
@@ -48,34 +68,16 @@ pub(super) fn made(corpus: &mut Corpus) {
         ("", false),
     ];
     let data = [("hello", true), ("hel", false), ("hello!", false), ("", false)];
-    let lasts = [
-        ("0", true),
-        ("00000000", true),
-        ("000000000", false),
-        ("-0", false),
-        ("0;a", false),
-        ("0x0", false),
-    ];
-    let trailers = [
-        ("", true),
-        ("X-Sum: 1\r\n", true),
-        ("X-Sum: 1\r\nX-B:\r\n", true),
-        ("X-Sum : 1\r\n", false),
-        (" X-Sum: 1\r\n", false),
-        ("X-Sum: 1\n", false),
-        ("X-Sum\r\n", false),
-        ("X-Sum: \0\r\n", false),
-    ];
     let last_ends = [("\r\n", true), ("\n", false), ("\r\r\n", false)];
     for (parts, is_good) in pairs(&[
-        &sizes,
+        SIZES,
         &extensions,
         &ends,
         &data,
         &ends,
-        &lasts,
+        LASTS,
         &ends,
-        &trailers,
+        TRAILERS,
         &last_ends,
     ]) {
         let head = head("POST", corpus.number(), CHUNKED, 1);
