@@ -218,6 +218,22 @@ fn logged(path: &Path) -> Vec<Value> {
     lines.collect()
 }
 
+/// One ended in each way, and one that is open still.
+async fn counted_by_ends(status: SocketAddr) {
+    let metrics = get(status, "/metrics", &[]).await.body;
+    for line in [
+        r#"gatehouse_stream_connections_total{ended="done",route="r2",service="s1"} 1"#,
+        r#"gatehouse_stream_connections_total{ended="refused",route="r4",service="s3"} 1"#,
+        r#"gatehouse_stream_connections_total{ended="idle",route="r6",service="s5"} 1"#,
+        r#"gatehouse_stream_received_bytes_total{route="r2",service="s1"} 3"#,
+        // Of the one that is still open too.
+        r#"gatehouse_stream_sent_bytes_total{route="r2",service="s1"} 15"#,
+        "gatehouse_stream_connections_open 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_in_the_access_log_and_in_metrics_with_how_they_ended() {
     let (echo, silent) = (target("hello ").await, target("").await);
@@ -245,18 +261,7 @@ async fn connections_are_in_the_access_log_and_in_metrics_with_how_they_ended() 
         .expect("in order");
     let mut cut = TcpStream::connect(address).await.expect("connected");
     cut.read_exact(&mut [0; 6]).await.expect("greeted");
-    let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
-    for line in [
-        r#"gatehouse_stream_connections_total{ended="done",route="r2",service="s1"} 1"#,
-        r#"gatehouse_stream_connections_total{ended="refused",route="r4",service="s3"} 1"#,
-        r#"gatehouse_stream_connections_total{ended="idle",route="r6",service="s5"} 1"#,
-        r#"gatehouse_stream_received_bytes_total{route="r2",service="s1"} 3"#,
-        // Of the one that is still open too.
-        r#"gatehouse_stream_sent_bytes_total{route="r2",service="s1"} 15"#,
-        "gatehouse_stream_connections_open 1",
-    ] {
-        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
-    }
+    counted_by_ends(gateway.status_address()).await;
     gateway.stop().await;
     let lines = logged(&path);
     let told: Vec<_> = lines
