@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use gateway::{Config, ProxyProtocol, Reach, Sockets, Source, TelemetryConfig};
 use model::clock::SystemClock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use url::Url;
 
 use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
@@ -51,11 +52,26 @@ pub(crate) fn config(
             ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,
         },
         drain: Duration::from_secs(settings.drain_seconds),
+        memory_limit: settings
+            .memory_limit_mb
+            .map(|megabytes| u64::from(megabytes.get()) << 20),
         threads: settings.threads,
         plugins: &plugins::REGISTRY,
         telemetry: telemetry(&settings.telemetry)?,
         clock: Arc::new(SystemClock),
     })
+}
+
+/// Takes as many descriptors as the system allows: how many clients may connect follows from it.
+pub(crate) fn raise_descriptors() {
+    let allowed = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: allowed.maximum,
+        ..allowed
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the number of descriptors stays as it was");
+    }
 }
 
 /// Where the database is, as far as its name says so now.

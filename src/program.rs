@@ -131,6 +131,7 @@ impl Program {
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
         let config = data_plane::config(settings, &self.state, (&storage.url, console), (secret, brand), sockets)?;
+        data_plane::raise_descriptors();
         Ok(Some(gateway::Gateway::start(config)?))
     }
 

@@ -1,6 +1,7 @@
 //! What a deployment decides: options on the command line, each also a variable of the environment.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -154,6 +155,9 @@ pub(crate) struct GatewaySettings {
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,
+    /// The memory that the gateway may use, in MiB; default is the limit of its control group, if there is one.
+    #[arg(long, env = "GATEHOUSE_MEMORY_LIMIT_MB", value_name = "MIB")]
+    pub(crate) memory_limit_mb: Option<NonZeroU32>,
     /// Worker threads; default one per processor.
     #[arg(long, env = "GATEHOUSE_THREADS", value_name = "COUNT")]
     pub(crate) threads: Option<usize>,

@@ -47,6 +47,8 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may go on after a stop.
     pub drain: Duration,
+    /// Bytes of memory that the process may use; without it the limit of its control group counts, if there is one.
+    pub memory_limit: Option<u64>,
     /// Worker threads; none means one for each processor.
     pub threads: Option<usize>,
     /// The plugins that instances may be of.

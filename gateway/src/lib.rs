@@ -11,6 +11,7 @@ pub mod host;
 mod identity;
 pub mod listener;
 pub mod path;
+mod pressure;
 mod proxy;
 pub mod router;
 pub mod runtime;

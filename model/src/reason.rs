@@ -103,6 +103,8 @@ reasons! {
     LoopDetected = "loop_detected", 508, "Loop detected", "Tell the operator of this API.";
     /// The gateway has no configuration yet.
     NotReady = "not_ready", 503, "Gateway starting", "Try again in a moment.";
+    /// The gateway is short of memory.
+    Overloaded = "overloaded", 503, "Gateway overloaded", "Try again in a moment.";
     /// Something in the gateway itself went wrong.
     InternalError = "internal_error", 500, "Gateway error", "Tell the operator the request id.";
 }

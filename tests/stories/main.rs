@@ -32,6 +32,7 @@ mod refusals;
 mod restart;
 mod robustness;
 mod routing;
+mod shortage;
 mod tls;
 mod upgrade;
 mod usage;

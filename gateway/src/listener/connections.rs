@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::limits;
+use crate::pressure::Pressure;
 
 /// The connections of all listeners, with their bounds.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) struct Connections {
     open: Mutex<Open>,
     trusted: Vec<IpNet>,
     most: usize,
+    pressure: Pressure,
 }
 
 #[derive(Debug, Default)]
@@ -25,14 +27,17 @@ struct Open {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self::trusting(Vec::new())
+        Self::trusting(Vec::new(), Pressure::default())
     }
 }
 
 impl Connections {
     /// Proxies that are trusted may have more connections than others: many clients come through them.
-    pub(crate) fn trusting(trusted: Vec<IpNet>) -> Self {
-        Self::bounded(trusted, most(getrlimit(Resource::Nofile).current))
+    pub(crate) fn trusting(trusted: Vec<IpNet>, pressure: Pressure) -> Self {
+        Self {
+            pressure,
+            ..Self::bounded(trusted, most(getrlimit(Resource::Nofile).current))
+        }
     }
 
     fn bounded(trusted: Vec<IpNet>, most: usize) -> Self {
@@ -40,6 +45,7 @@ impl Connections {
             open: Mutex::default(),
             trusted,
             most,
+            pressure: Pressure::default(),
         }
     }
 
@@ -53,12 +59,13 @@ impl Connections {
         self.trusted.iter().any(|network| network.contains(&ip))
     }
 
-    /// A place for a connection from this address; none when there are too many.
+    /// A place for a connection from this address; none when there are too many, or no memory for one more.
     pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Connection> {
         let source = source(ip);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = open.by_source.get(&source).copied().unwrap_or_default();
-        if open.total >= self.most || (!self.trusts(ip) && of_source >= limits::CONNECTIONS_PER_ADDRESS) {
+        let most = self.most.min(self.pressure.connections());
+        if open.total >= most || (!self.trusts(ip) && of_source >= limits::CONNECTIONS_PER_ADDRESS) {
             return None;
         }
         open.total += 1;

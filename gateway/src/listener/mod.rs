@@ -52,6 +52,8 @@ pub(crate) struct Entrance<A> {
     pub(crate) telemetry: Arc<Telemetry>,
     /// Set when the listener shall stop.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Set while its connections should go.
+    pub(crate) leaving: watch::Receiver<bool>,
     /// Whether connections begin with a PROXY header.
     pub(crate) proxy_protocol: ProxyProtocol,
     /// Whether its connections are among those of clients.
@@ -98,14 +100,14 @@ where
     let open = entrance.counted.then(|| entrance.telemetry.connection_accepted());
     tokio::spawn(async move {
         let _open = open;
-        let mut stopping = entrance.stopping.clone();
+        let mut leaving = entrance.leaving.clone();
         let opened = tokio::select! {
             opened = entrance.open(stream, peer, place) => opened,
             // One that says nothing even now is nothing to wait for.
-            () = last_call(&mut stopping) => return,
+            () = last_call(&mut leaving) => return,
         };
         match opened {
-            Ok(Opened::Http(downstream)) => serve::serve(&entrance.app, *downstream, &entrance.stopping).await,
+            Ok(Opened::Http(downstream)) => serve::serve(&entrance.app, *downstream, &entrance.leaving).await,
             Ok(Opened::Stream(stream, passing)) => stream.run(&passing).await,
             Ok(Opened::Nothing) => {}
             Err(error) => tracing::debug!(%error, client.address = %peer, "a connection did not begin"),
@@ -123,9 +125,9 @@ enum Opened {
     Nothing,
 }
 
-/// A moment after the stop.
-async fn last_call(stopping: &mut watch::Receiver<bool>) {
-    if stopping.wait_for(|stop| *stop).await.is_ok() {
+/// A moment after connections should go.
+async fn last_call(leaving: &mut watch::Receiver<bool>) {
+    if leaving.wait_for(|leave| *leave).await.is_ok() {
         sleep(limits::LAST_CALL).await;
     }
 }

@@ -12,14 +12,14 @@ use super::downstream::{Downstream, Protocol};
 use crate::config::limits;
 
 /// Serves a connection to its end.
-pub(super) async fn serve<A>(app: &Arc<A>, downstream: Downstream, stopping: &watch::Receiver<bool>)
+pub(super) async fn serve<A>(app: &Arc<A>, downstream: Downstream, leaving: &watch::Receiver<bool>)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let until = Instant::now() + downstream.lifetime();
     match downstream.protocol() {
-        Protocol::Http1 => http1(app, downstream, stopping, until).await,
-        Protocol::Http2 => http2(app, downstream, stopping, until).await,
+        Protocol::Http1 => http1(app, downstream, leaving, until).await,
+        Protocol::Http2 => http2(app, downstream, leaving, until).await,
     }
 }
 
@@ -30,14 +30,14 @@ pub(super) fn lifetime(port: u16) -> Duration {
 }
 
 /// Pingora's own loop would do, but it does not tell a connection that the next request may come.
-async fn http1<A>(app: &Arc<A>, downstream: Downstream, stopping: &watch::Receiver<bool>, until: Instant)
+async fn http1<A>(app: &Arc<A>, downstream: Downstream, leaving: &watch::Receiver<bool>, until: Instant)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let mut session = ServerSession::new_http1(Box::new(downstream));
-    session.set_keepalive((!*stopping.borrow()).then_some(limits::KEEP_ALIVE));
+    session.set_keepalive((!*leaving.borrow()).then_some(limits::KEEP_ALIVE));
     session.set_keepalive_reuses_remaining(Some(limits::REQUESTS_PER_CONNECTION));
-    while let Some(answered) = app.process_new_http(session, stopping).await {
+    while let Some(answered) = app.process_new_http(session, leaving).await {
         let (stream, settings) = answered.consume();
         let Ok(mut downstream) = stream.into_any().downcast::<Downstream>() else {
             return;
@@ -56,21 +56,21 @@ where
     }
 }
 
-async fn http2<A>(app: &Arc<A>, downstream: Downstream, stopping: &watch::Receiver<bool>, until: Instant)
+async fn http2<A>(app: &Arc<A>, downstream: Downstream, leaving: &watch::Receiver<bool>, until: Instant)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let (leave, leaving) = watch::channel(*stopping.borrow());
-    let mut stopping = stopping.clone();
-    let serving = app.process_new(Box::new(downstream), &leaving);
+    let (go, going) = watch::channel(*leaving.borrow());
+    let mut leaving = leaving.clone();
+    let serving = app.process_new(Box::new(downstream), &going);
     tokio::pin!(serving);
     tokio::select! {
         _ = &mut serving => return,
-        _ = stopping.wait_for(|stop| *stop) => {}
+        _ = leaving.wait_for(|leave| *leave) => {}
         () = sleep_until(until) => {}
     }
     // The client is told to go; what it asked before is answered.
-    leave.send_replace(true);
+    go.send_replace(true);
     if timeout(limits::LIFETIME, serving).await.is_err() {
         tracing::debug!("a connection was cut off after its last requests did not end");
     }

@@ -35,6 +35,9 @@ impl Proxy {
         if let Err(refusal) = head::check_lengths(session) {
             return Some(Answer::Refusal(refusal));
         }
+        if self.telemetry.in_flight() > self.pressure.requests() {
+            return Some(Answer::Refusal(head::overloaded()));
+        }
         let Some(runtime) = self.current.load_full() else {
             return Some(Answer::Refusal(head::refusal(
                 Reason::NotReady,

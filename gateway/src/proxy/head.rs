@@ -1,7 +1,7 @@
 //! The first look at a request: what is too large, cannot be read or is ambiguous does not come further.
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, VIA};
-use http::{Method, Version};
+use http::header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING, VIA};
+use http::{HeaderValue, Method, Version};
 use model::reason::Reason;
 use pingora::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
@@ -157,6 +157,17 @@ pub(super) fn refusal(reason: Reason, detail: impl Into<std::borrow::Cow<'static
         reason,
         detail: detail.into(),
         headers: Vec::new(),
+    }
+}
+
+/// The answer while memory is short.
+pub(super) fn overloaded() -> Refusal {
+    Refusal {
+        headers: vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
+        ..refusal(
+            Reason::Overloaded,
+            "The gateway is short of memory and takes on nothing at the moment.",
+        )
     }
 }
 

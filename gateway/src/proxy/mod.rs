@@ -45,6 +45,7 @@ use tokio::time::sleep;
 
 use crate::config::limits;
 use crate::listener;
+use crate::pressure::Pressure;
 use crate::runtime::Runtime;
 use crate::telemetry::Telemetry;
 use crate::upstream::Random;
@@ -73,6 +74,7 @@ pub(crate) struct Proxy {
     pub(crate) client: Arc<Client>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) usage: Arc<Recorder>,
+    pub(crate) pressure: Pressure,
     pub(crate) options: HttpServerOptions,
 }
 

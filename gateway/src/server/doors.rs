@@ -61,7 +61,7 @@ pub(super) fn serve<A: HttpServerApp + Send + Sync + 'static>(
     app: Arc<A>,
     door: Door,
     telemetry: Arc<Telemetry>,
-    stopping: watch::Receiver<bool>,
+    (stopping, leaving): (watch::Receiver<bool>, watch::Receiver<bool>),
 ) -> Result<SocketAddr, Error> {
     let failed = Error::Threads;
     let address = listener.local_addr().map_err(failed)?;
@@ -71,6 +71,7 @@ pub(super) fn serve<A: HttpServerApp + Send + Sync + 'static>(
         connections: door.connections,
         telemetry,
         stopping,
+        leaving,
         proxy_protocol: door.proxy_protocol,
         counted: door.counted,
         secure: door.secure,

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
 use crate::listener::{self, Connections, Secure};
+use crate::pressure::{Pressure, Watcher};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
@@ -85,6 +86,7 @@ struct Shared {
     client: Arc<Client>,
     copies: Arc<Semaphore>,
     changed: watch::Sender<Option<i64>>,
+    pressure: Pressure,
 }
 
 impl Gateway {
@@ -99,7 +101,9 @@ impl Gateway {
         let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
-        let connections = Arc::new(Connections::trusting(config.trusted_proxies.clone()));
+        let connections = Connections::trusting(config.trusted_proxies.clone(), shared.pressure.clone());
+        let connections = Arc::new(connections);
+        let leaving = watch_memory(&config, &shared, &connections, &stop_accepting);
         let passing = Arc::new(streams(&config, &shared, &connections, &usage, &stop_following));
         let open = |listener, secure| {
             let door = Door {
@@ -109,7 +113,8 @@ impl Gateway {
                 counted: true,
             };
             let telemetry = shared.telemetry.clone();
-            serve(listener, app.clone(), door, telemetry, stop_accepting.clone())
+            let ends = (stop_accepting.clone(), leaving.clone());
+            serve(listener, app.clone(), door, telemetry, ends)
         };
         let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
         let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
@@ -125,7 +130,7 @@ impl Gateway {
             status_app,
             Door::inner(),
             shared.telemetry.clone(),
-            stop_following.clone(),
+            (stop_following.clone(), stop_following.clone()),
         )?;
         tokio::spawn(sweep(shared.client.clone()));
         let source = start_source(&config, &shared, instance, usage, stop_following)?;
@@ -226,6 +231,7 @@ impl Shared {
             client: Arc::default(),
             copies: Arc::new(Semaphore::new(COPIES)),
             changed: watch::Sender::default(),
+            pressure: Pressure::default(),
         })
     }
 
@@ -252,8 +258,26 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> Proxy {
         client: shared.client.clone(),
         telemetry: shared.telemetry.clone(),
         usage,
+        pressure: shared.pressure.clone(),
         options: listener::server_options(),
     }
+}
+
+/// Sets the watcher of the memory going; what it answers tells connections to go.
+fn watch_memory(
+    config: &Config,
+    shared: &Shared,
+    connections: &Arc<Connections>,
+    stopping: &watch::Receiver<bool>,
+) -> watch::Receiver<bool> {
+    let (watcher, leaving) = Watcher::of(shared.pressure.clone());
+    tokio::spawn(watcher.run(
+        config.memory_limit,
+        shared.telemetry.clone(),
+        connections.clone(),
+        stopping.clone(),
+    ));
+    leaving
 }
 
 fn streams(

@@ -168,6 +168,16 @@ impl Telemetry {
         self.metrics.connections.refused.inc();
     }
 
+    /// How many bytes of memory may be in use.
+    pub(crate) fn memory_limit(&self, bytes: u64) {
+        self.metrics.memory_limit.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// How many are.
+    pub(crate) fn memory_used(&self, bytes: u64) {
+        self.metrics.memory_used.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// A connection or request broke a rule before a route was looked for.
     pub fn edge_refused(&self, rule: &str) {
         let refusals = &self.metrics.connections.edge_refusals;

@@ -174,6 +174,7 @@ pub(crate) fn config(source: Source) -> Config {
         key_brand: "gh".into(),
         trusted_proxies: Vec::new(),
         dns_servers: Vec::new(),
+        memory_limit: None,
         reach: gateway::Reach::default(),
         proxy_protocol: gateway::ProxyProtocol::Off,
         drain: Duration::from_secs(10),

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub(crate) overhead: Histogram,
     pub(crate) received: Histogram,
     pub(crate) sent: Histogram,
+    pub(crate) memory_limit: IntGauge,
+    pub(crate) memory_used: IntGauge,
     pub(crate) connections: Connections,
     pub(crate) configuration: Configuration,
     pub(crate) queues: Queues,
@@ -117,6 +119,14 @@ impl Default for Metrics {
             ),
             received: shelf.histogram("gatehouse_request_bytes", "Size of request bodies, in bytes.", &BYTES),
             sent: shelf.histogram("gatehouse_response_bytes", "Size of response bodies, in bytes.", &BYTES),
+            memory_limit: shelf.gauge(
+                "gatehouse_memory_limit_bytes",
+                "Memory that may be in use; 0 without a limit.",
+            ),
+            memory_used: shelf.gauge(
+                "gatehouse_memory_used_bytes",
+                "Memory in use, as it counts against the limit.",
+            ),
             connections: Connections::on(&mut shelf),
             configuration: Configuration::on(&mut shelf),
             queues: Queues::on(&mut shelf),
