@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write};
+use std::io::{BufWriter, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
+
+use crate::copy;
 
 /// The secret of every deployment that is measured.
 pub(crate) const SECRET: [u8; 32] = [3; 32];
@@ -36,17 +38,16 @@ pub(crate) struct Configuration {
 /// One object.
 pub(crate) struct Entry {
     pub(crate) kind: &'static str,
-    pub(crate) id: String,
+    pub(crate) id: u128,
     pub(crate) body: Value,
 }
 
-fn entry(kind: &'static str, number: u128, body: Value) -> Entry {
-    let id = id(number);
+fn entry(kind: &'static str, id: u128, body: Value) -> Entry {
     Entry { kind, id, body }
 }
 
 /// A number in the form of a UUID.
-fn id(number: u128) -> String {
+pub(crate) fn uuid(number: u128) -> String {
     let hex = format!("{number:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
@@ -78,7 +79,7 @@ fn hash(key: &str) -> String {
 /// A route as control stores it; `variant` changes something that does not matter for requests.
 pub(crate) fn route(number: u32, variant: u64) -> Entry {
     let body = json!({
-        "name": format!("route-{number}"), "service": id(SERVICE), "protocols": ["http", "https"], "hosts": [],
+        "name": format!("route-{number}"), "service": uuid(SERVICE), "protocols": ["http", "https"], "hosts": [],
         "paths": [path(number)], "methods": [], "headers": {}, "priority": 0, "regex_priority": 0, "strip_path": true,
         "preserve_host": false, "encoded_slashes": "reject", "merge_slashes": true, "tags": [format!("v{variant}")],
         "enabled": true,
@@ -109,47 +110,16 @@ impl Configuration {
         entry("service", SERVICE, body)
     }
 
-    /// Writes the gateway's own copy; the checksum stands before what it is of.
+    /// Writes the gateway's own copy.
     pub(crate) fn write_copy(self, directory: &Path) -> Result<()> {
-        let path = directory.join("gateway-config.json");
-        let mut file = BufWriter::new(
-            File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&path)?,
-        );
-        writeln!(file, "{}", "0".repeat(64))?;
-        write!(file, r#"{{"revision":1,"entries":["#)?;
-        for (number, entry) in self.entries().enumerate() {
-            let comma = if number > 0 { "," } else { "" };
-            let Entry { kind, id, body } = entry;
-            write!(
-                file,
-                r#"{comma}{{"kind":"{kind}","id":"{id}","revision":1,"body":{body}}}"#
-            )?;
-        }
-        write!(file, "]}}")?;
-        let mut file = file.into_inner()?;
-        file.seek(SeekFrom::Start(65))?;
-        let mut digest = Sha256::new();
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut piece)? {
-                0 => break,
-                count => digest.update(&piece[..count]),
-            }
-        }
-        file.seek(SeekFrom::Start(0))?;
-        Ok(file.write_all(hex(&digest.finalize()).as_bytes())?)
+        copy::write(directory, self.entries())
     }
 
     /// Writes rows in the text format of `copy`.
     pub(crate) fn write_rows(self, path: &Path) -> Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         for Entry { kind, id, body } in self.entries() {
-            let body = body.to_string().replace('\\', r"\\");
+            let (id, body) = (uuid(id), body.to_string().replace('\\', r"\\"));
             writeln!(file, "{kind}\t{id}\t1\t{body}")?;
         }
         Ok(file.flush()?)
@@ -205,7 +175,7 @@ fn consumer(number: u32) -> Entry {
 
 fn credential(number: u32, consumer: u32) -> Entry {
     let body = json!({
-        "consumer": id(CONSUMERS + u128::from(consumer)), "kind": "key", "hash": hash(&key(number)),
+        "consumer": uuid(CONSUMERS + u128::from(consumer)), "kind": "key", "hash": hash(&key(number)),
         "identifier": format!("bench-{number:08}"), "status": "active", "ip_allow": [], "expires_at": null,
     });
     entry("credential", KEYS + u128::from(number), body)

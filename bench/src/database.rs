@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
-use crate::configuration::{Configuration, Entry};
+use crate::configuration::{Configuration, Entry, uuid};
 use crate::process::{Process, REST, free_address};
 
 /// How long an operation may take.
@@ -164,7 +164,7 @@ impl Publisher {
     /// Publishes an object; its revision, once it is committed.
     pub(crate) async fn publish(&mut self, entry: &Entry) -> Result<i64> {
         let Entry { kind, id, body } = entry;
-        let body = body.to_string().replace('\'', "''");
+        let (id, body) = (uuid(*id), body.to_string().replace('\'', "''"));
         let statements = format!(
             "begin; update config_head set revision = revision + 1;
              insert into config_entries (kind, id, revision, body)

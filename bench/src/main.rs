@@ -5,6 +5,7 @@
 
 mod bars;
 mod configuration;
+mod copy;
 mod database;
 mod load;
 mod peers;

@@ -9,7 +9,7 @@ use crate::load::Connection;
 use crate::peers::Work;
 use crate::results::Figure;
 
-/// As many as fit into the usual limit of 20,000 files, of which HAProxy reserves two for each.
+/// As many as fit into the usual limit of 20,000 files, of which `HAProxy` reserves two for each.
 const CONNECTIONS: u16 = 9_800;
 /// From each address of the client, since gateways may bound them.
 const OF_ADDRESS: u16 = 1000;
