@@ -3,6 +3,8 @@
 //! An entry is the state of one object as of a revision; a tombstone has no body. All entries with a revision
 //! above the reader's are a delta; above zero they are a full load. The order within a revision has no meaning.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,4 +84,54 @@ pub struct CredentialRow {
     /// The earlier of its own end and the end of its rotation.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<Timestamp>,
+}
+
+/// A [`CredentialRow`] as a gateway reads it, of which there are very many: its texts are those of the JSON.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct CredentialRef<'a> {
+    /// Whose it is.
+    pub consumer: ConsumerId,
+    /// Which proof it is.
+    pub kind: CredentialKind,
+    /// HMAC-SHA-256 of the key under the pepper, in lower-case hexadecimal.
+    #[serde(borrow)]
+    pub hash: Cow<'a, str>,
+    /// What services see as `X-Credential-Identifier`.
+    #[serde(borrow)]
+    pub identifier: Cow<'a, str>,
+    /// Where it is in its life.
+    pub status: CredentialStatus,
+    /// Where it may be used from; empty means anywhere.
+    pub ip_allow: Vec<IpNet>,
+    /// The earlier of its own end and the end of its rotation.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_read_as_it_was_written() {
+        for identifier in ["gh_live_7f3k", "a \"quoted\" one"] {
+            let row = CredentialRow {
+                consumer: ConsumerId::generate(),
+                kind: CredentialKind::Key,
+                hash: "00ff".to_owned(),
+                identifier: identifier.to_owned(),
+                status: CredentialStatus::Disabled,
+                ip_allow: vec!["10.0.0.0/8".parse().expect("a network")],
+                expires_at: Some(Timestamp::UNIX_EPOCH),
+            };
+            let text = serde_json::to_string(&row).expect("json");
+            let read: CredentialRef<'_> = serde_json::from_str(&text).expect("a credential");
+            assert_eq!(
+                (read.consumer, read.kind, read.status),
+                (row.consumer, row.kind, row.status)
+            );
+            assert_eq!((read.hash, read.identifier), (row.hash.into(), row.identifier.into()));
+            assert_eq!((read.ip_allow, read.expires_at), (row.ip_allow, row.expires_at));
+        }
+    }
 }

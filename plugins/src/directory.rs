@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use model::clock::Timestamp;
 use model::credential::{CredentialStatus, KeySecret};
 use model::id::{ConsumerId, CredentialId};
 use model::reason::Reason;
-use model::snapshot::{ConsumerRow, ConsumerStatus, CredentialRow};
+use model::snapshot::{ConsumerRow, ConsumerStatus};
 
 /// The credentials and consumers that a request sees.
 pub trait Directory: Send + Sync {
@@ -27,13 +28,26 @@ pub struct Consumer {
     pub row: ConsumerRow,
 }
 
+/// What decides whether a credential is admitted, and what services see of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Credential {
+    /// Where it is in its life.
+    pub status: CredentialStatus,
+    /// What services see as `X-Credential-Identifier`.
+    pub identifier: String,
+    /// Where it may be used from; empty means anywhere.
+    pub ip_allow: Vec<IpNet>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// A credential with its id, and the consumer it proves.
 #[derive(Debug, Clone)]
 pub struct KeyMatch {
     /// The id of the credential.
     pub id: CredentialId,
     /// The credential.
-    pub credential: Arc<CredentialRow>,
+    pub credential: Credential,
     /// Whose it is.
     pub consumer: Arc<Consumer>,
 }
@@ -78,7 +92,7 @@ impl KeyMatch {
         }
         Ok(Identity {
             credential: Some(self.id),
-            credential_identifier: Some(self.credential.identifier.clone()),
+            credential_identifier: Some(self.credential.identifier),
             consumer: self.consumer,
         })
     }

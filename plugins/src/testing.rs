@@ -7,15 +7,15 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue};
 use model::clock::{ManualClock, Timestamp};
-use model::credential::{CredentialKind, CredentialStatus, KeySecret};
+use model::credential::{CredentialStatus, KeySecret};
 use model::id::{ConsumerId, CredentialId, PluginId, RouteId, ServiceId};
 use model::service::Scheme;
-use model::snapshot::{ConsumerRow, ConsumerStatus, CredentialRow};
+use model::snapshot::{ConsumerRow, ConsumerStatus};
 use pingora_http::{RequestHeader, ResponseHeader};
 use serde_json::Value;
 
 use crate::counters::Counters;
-use crate::directory::{Consumer, Directory, KeyMatch};
+use crate::directory::{Consumer, Credential, Directory, KeyMatch};
 use crate::exchange::{Answer, Exchange, Facts, Flow, Refusal, ResponseExchange};
 use crate::plugin::Filter;
 use crate::registry::Registry;
@@ -75,10 +75,7 @@ impl FakeDirectory {
             self = self.with_consumer(consumer);
         }
         let consumer = self.consumers[consumer].clone();
-        let credential = CredentialRow {
-            consumer: consumer.id,
-            kind: CredentialKind::Key,
-            hash: String::new(),
+        let credential = Credential {
             identifier: KeySecret::presented(key).prefix().to_owned(),
             status,
             ip_allow: Vec::new(),
@@ -86,7 +83,7 @@ impl FakeDirectory {
         };
         let found = KeyMatch {
             id: CredentialId::generate(),
-            credential: Arc::new(credential),
+            credential,
             consumer,
         };
         self.keys.insert(key.to_owned(), found);
@@ -102,9 +99,9 @@ impl FakeDirectory {
     }
 
     /// Changes what is known of a key.
-    pub fn with_credential(mut self, key: &str, change: fn(&mut CredentialRow)) -> Self {
+    pub fn with_credential(mut self, key: &str, change: fn(&mut Credential)) -> Self {
         if let Some(found) = self.keys.get_mut(key) {
-            change(Arc::make_mut(&mut found.credential));
+            change(&mut found.credential);
         }
         self
     }

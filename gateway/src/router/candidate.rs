@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::route::path::Segment;
-use model::route::{HostPattern, PathPattern, Rank};
+use model::route::{PathPattern, Rank};
 use regex::Regex;
 
 use super::conditions::{Conditions, Narrowness};
@@ -11,50 +11,56 @@ use super::{Match, Wanted};
 use crate::path::CanonicalPath;
 
 /// A route under one host and one path.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Candidate {
-    pub(super) rank: Rank,
     pub(super) conditions: Arc<Conditions>,
-    port: Option<u16>,
-    path: Arc<PathMatch>,
+    /// Which of the route's hosts and paths; the only one where it has none.
+    pub(super) host: u16,
+    pub(super) path: u16,
 }
 
 /// What the index could not decide about a path, and what its match yields.
 #[derive(Debug)]
 pub(super) enum PathMatch {
     Any,
-    Exact(String),
-    Prefix(String),
-    /// The names and the positions of the parameters among the segments; the last one may take the rest.
-    Parameters {
-        names: Vec<(usize, String)>,
-        rest: Option<(usize, String)>,
-        segments: Vec<Option<String>>,
-    },
-    Regex(Regex),
+    Exact(Box<str>),
+    Prefix(Box<str>),
+    Parameters(Box<[Segment]>),
+    Regex(Box<Regex>),
+}
+
+/// Where a path stands in an index.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PathKey<'a> {
+    Any,
+    Exact(&'a str),
+    Prefix(&'a str),
+    Parameters(&'a [Segment]),
+    Regex,
 }
 
 impl Candidate {
-    pub(super) fn new(
-        conditions: Arc<Conditions>,
-        rank: Rank,
-        host: Option<&HostPattern>,
-        path: Arc<PathMatch>,
-    ) -> Self {
-        Self {
-            rank,
-            conditions,
-            port: host.and_then(|host| host.port),
-            path,
-        }
+    /// Whether two are the same one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.conditions, &other.conditions) && self.host == other.host && self.path == other.path
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        self.conditions.rank(self.host, self.path)
+    }
+
+    fn matching(&self) -> &PathMatch {
+        self.conditions.path(self.path)
     }
 
     /// Whether everything but the method matches, and how narrowly.
     pub(super) fn matched(&self, wanted: &Wanted<'_>) -> Option<Narrowness> {
-        if self.port.is_some_and(|port| wanted.port != Some(port)) {
+        let port = self.conditions.port(self.host);
+        if port.is_some_and(|port| wanted.port != Some(port)) {
             return None;
         }
-        self.path.matched(wanted.path.seen(self.conditions.merge_slashes))?;
+        self.matching()
+            .matched(wanted.path.seen(self.conditions.merge_slashes))?;
         self.conditions.matched(wanted)
     }
 
@@ -62,8 +68,8 @@ impl Candidate {
         let seen = path.seen(self.conditions.merge_slashes);
         Match {
             route: self.conditions.route,
-            parameters: self.path.parameters(seen),
-            matched: self.path.matched(seen).unwrap_or_default(),
+            parameters: self.matching().parameters(seen),
+            matched: self.matching().matched(seen).unwrap_or_default(),
         }
     }
 }
@@ -72,74 +78,69 @@ impl PathMatch {
     pub(super) fn compile(path: Option<&PathPattern>) -> Result<Self, String> {
         Ok(match path {
             None => Self::Any,
-            Some(PathPattern::Exact(path)) => Self::Exact(path.clone()),
-            Some(PathPattern::Prefix(prefix)) => Self::Prefix(prefix.clone()),
-            Some(PathPattern::Parameters(segments)) => parameters(segments),
-            Some(PathPattern::Regex(pattern)) => Self::Regex(PathPattern::compile(pattern)?),
+            Some(PathPattern::Exact(path)) => Self::Exact(path.as_str().into()),
+            Some(PathPattern::Prefix(prefix)) => Self::Prefix(prefix.as_str().into()),
+            Some(PathPattern::Parameters(segments)) => Self::Parameters(segments.as_slice().into()),
+            Some(PathPattern::Regex(pattern)) => Self::Regex(Box::new(PathPattern::compile(pattern)?)),
         })
+    }
+
+    pub(super) fn key(&self) -> PathKey<'_> {
+        match self {
+            Self::Any => PathKey::Any,
+            Self::Exact(path) => PathKey::Exact(path),
+            Self::Prefix(prefix) => PathKey::Prefix(prefix),
+            Self::Parameters(segments) => PathKey::Parameters(segments),
+            Self::Regex(_) => PathKey::Regex,
+        }
     }
 
     /// How many bytes of `path` match; `None` when it does not.
     fn matched(&self, path: &str) -> Option<usize> {
         match self {
             Self::Any => Some(0),
-            Self::Exact(exact) => (path == exact).then_some(path.len()),
-            Self::Prefix(prefix) => path.starts_with(prefix.as_str()).then_some(prefix.len()),
+            Self::Exact(exact) => (path == &**exact).then_some(path.len()),
+            Self::Prefix(prefix) => path.starts_with(&**prefix).then_some(prefix.len()),
             Self::Regex(regex) => regex
                 .find(path)
                 .filter(|found| found.start() == 0)
                 .map(|found| found.end()),
-            Self::Parameters { rest, segments, .. } => {
+            Self::Parameters(segments) => {
                 let mut parts = path.get(1..)?.split('/');
                 let mut matched = 0;
                 for segment in segments {
-                    let part = parts.next()?;
-                    let fits = segment.as_ref().map_or(!part.is_empty(), |literal| literal == part);
-                    if !fits {
-                        return None;
+                    let fits = |part: &&str| match segment {
+                        Segment::Literal(text) => text == part,
+                        Segment::Parameter(_) | Segment::Rest(_) => !part.is_empty(),
+                    };
+                    if matches!(segment, Segment::Rest(_)) {
+                        return Some(matched);
                     }
-                    matched += 1 + part.len();
+                    matched += 1 + parts.next().filter(fits)?.len();
                 }
-                if rest.is_none() && parts.next().is_some() {
-                    return None;
-                }
-                Some(matched)
+                parts.next().is_none().then_some(matched)
             }
         }
     }
 
     fn parameters(&self, path: &str) -> Vec<(String, String)> {
-        let Self::Parameters { names, rest, .. } = self else {
+        let Self::Parameters(segments) = self else {
             return Vec::new();
         };
-        let parts = || path.get(1..).unwrap_or_default().split('/');
-        let mut values: Vec<(String, String)> = names
-            .iter()
-            .map(|(at, name)| (name.clone(), parts().nth(*at).unwrap_or_default().to_owned()))
-            .collect();
-        if let Some((at, name)) = rest {
-            let before: usize = parts().take(*at).map(|part| part.len() + 1).sum();
-            values.push((name.clone(), path.get(1 + before..).unwrap_or_default().to_owned()));
-        }
-        values
-    }
-}
-
-fn parameters(segments: &[Segment]) -> PathMatch {
-    let (mut names, mut rest, mut kept) = (Vec::new(), None, Vec::new());
-    for (at, segment) in segments.iter().enumerate() {
-        match segment {
-            Segment::Literal(text) => kept.push(Some(text.clone())),
-            Segment::Parameter(name) => {
-                names.push((at, name.clone()));
-                kept.push(None);
-            }
-            Segment::Rest(name) => rest = Some((at, name.clone())),
-        }
-    }
-    PathMatch::Parameters {
-        names,
-        rest,
-        segments: kept,
+        let mut left = path.get(1..);
+        let values = segments.iter().filter_map(|segment| {
+            let (part, others) = match left.unwrap_or_default().split_once('/') {
+                Some((part, others)) => (part, Some(others)),
+                None => (left.unwrap_or_default(), None),
+            };
+            let (name, value) = match segment {
+                Segment::Literal(_) => (None, part),
+                Segment::Parameter(name) => (Some(name), part),
+                Segment::Rest(name) => (Some(name), left.unwrap_or_default()),
+            };
+            left = others;
+            name.map(|name| (name.clone(), value.to_owned()))
+        });
+        values.collect()
     }
 }

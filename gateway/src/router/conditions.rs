@@ -4,20 +4,34 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, Method};
 use model::id::RouteId;
-use model::route::{Case, EncodedSlashes, Protocol, RouteSpec, SniPattern, SourceNetwork, ValuePattern, Values};
+use model::route::{
+    Case, EncodedSlashes, HostPattern, Protocol, Rank, RouteSpec, SniPattern, SourceNetwork, ValuePattern, Values,
+};
 use regex::Regex;
+use smallvec::SmallVec;
 use url::form_urlencoded;
 
-use super::Wanted;
+use super::candidate::{PathKey, PathMatch};
+use super::{Wanted, options};
 
-/// The conditions of a route, ready to be asked.
+/// The conditions of a route, ready to be asked. There are very many of them, and most have few conditions.
 #[derive(Debug)]
 pub(super) struct Conditions {
     pub(super) route: RouteId,
-    pub(super) methods: Vec<String>,
     pub(super) merge_slashes: bool,
     pub(super) encoded_slashes: EncodedSlashes,
-    protocols: Vec<Protocol>,
+    protocols: SmallVec<[Protocol; 8]>,
+    pub(super) methods: Box<[String]>,
+    hosts: Box<[HostPattern]>,
+    paths: SmallVec<[PathMatch; 1]>,
+    /// The rank under each host and path, host by host.
+    ranks: SmallVec<[Rank; 1]>,
+    rare: Option<Box<Rare>>,
+}
+
+/// Conditions that few routes have.
+#[derive(Debug)]
+struct Rare {
     headers: Vec<(HeaderName, Vec<Value>)>,
     queries: Vec<(String, Vec<Value>)>,
     snis: Vec<SniPattern>,
@@ -40,22 +54,49 @@ enum Value {
 
 impl Conditions {
     pub(super) fn compile(route: RouteId, spec: &RouteSpec) -> Result<Self, String> {
-        let mut headers = Vec::with_capacity(spec.headers.len());
-        for (name, values) in compile_values(&spec.headers, Case::Ignored)? {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
-            headers.push((name, values));
+        let mut paths = SmallVec::new();
+        for path in options(&spec.paths) {
+            paths.push(PathMatch::compile(path)?);
+        }
+        let mut ranks = SmallVec::new();
+        for host in options(&spec.hosts) {
+            ranks.extend(options(&spec.paths).map(|path| Rank::of(spec, host, path)));
+        }
+        if u16::try_from(ranks.len()).is_err() {
+            return Err("has too many hosts and paths".to_owned());
         }
         Ok(Self {
             route,
-            methods: spec.methods.clone(),
             merge_slashes: spec.merge_slashes,
             encoded_slashes: spec.encoded_slashes,
-            protocols: spec.protocols.clone(),
-            headers,
-            queries: compile_values(&spec.queries, Case::Kept)?,
-            snis: spec.snis.clone(),
-            sources: spec.sources.clone(),
+            protocols: SmallVec::from_slice(&spec.protocols),
+            methods: spec.methods.as_slice().into(),
+            hosts: spec.hosts.as_slice().into(),
+            paths,
+            ranks,
+            rare: Rare::compile(spec)?.map(Box::new),
         })
+    }
+
+    /// The numbers of all hosts with all paths, and their patterns.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (u16, u16, Option<&HostPattern>, PathKey<'_>)> {
+        (0_u16..).zip(options(&self.hosts)).flat_map(|(host, pattern)| {
+            let paths = (0_u16..).zip(&self.paths);
+            paths.map(move |(path, matching)| (host, path, pattern, matching.key()))
+        })
+    }
+
+    pub(super) fn rank(&self, host: u16, path: u16) -> Rank {
+        self.ranks[usize::from(host) * self.paths.len() + usize::from(path)]
+    }
+
+    pub(super) fn path(&self, path: u16) -> &PathMatch {
+        &self.paths[usize::from(path)]
+    }
+
+    /// The port that a host wants.
+    pub(super) fn port(&self, host: u16) -> Option<u16> {
+        self.hosts.get(usize::from(host)).and_then(|host| host.port)
     }
 
     /// Whether everything but host, path and method matches, and how narrowly.
@@ -64,13 +105,35 @@ impl Conditions {
         if !self.protocols.iter().any(takes) {
             return None;
         }
-        let narrowness = narrowness(&self.snis, wanted.sni, &self.sources, wanted.source)?;
-        let matches = self.headers_match(wanted.headers) && self.queries_match(wanted.query);
+        let Some(rare) = &self.rare else {
+            return Some(Narrowness::default());
+        };
+        let narrowness = narrowness(&rare.snis, wanted.sni, &rare.sources, wanted.source)?;
+        let matches = rare.headers_match(wanted.headers) && rare.queries_match(wanted.query);
         matches.then_some(narrowness)
     }
 
     pub(super) fn matches_method(&self, method: &Method) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|known| known == method.as_str())
+    }
+}
+
+impl Rare {
+    fn compile(spec: &RouteSpec) -> Result<Option<Self>, String> {
+        if spec.headers.is_empty() && spec.queries.is_empty() && spec.snis.is_empty() && spec.sources.is_empty() {
+            return Ok(None);
+        }
+        let mut headers = Vec::with_capacity(spec.headers.len());
+        for (name, values) in compile_values(&spec.headers, Case::Ignored)? {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name"))?;
+            headers.push((name, values));
+        }
+        Ok(Some(Self {
+            headers,
+            queries: compile_values(&spec.queries, Case::Kept)?,
+            snis: spec.snis.clone(),
+            sources: spec.sources.clone(),
+        }))
     }
 
     fn headers_match(&self, headers: &HeaderMap) -> bool {

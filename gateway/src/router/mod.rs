@@ -1,7 +1,8 @@
 //! Finds the route of a request; the cost depends on what matches, not on how many routes there are.
 //!
 //! Routes are indexed by host, within a host by path. Everything that an index yields is a candidate, and the best
-//! candidate whose other conditions hold wins.
+//! candidate whose other conditions hold wins. A router is changed route by route: what a change does not touch is shared
+//! with the router before.
 
 mod candidate;
 #[cfg(test)]
@@ -26,14 +27,17 @@ use model::service::Scheme;
 use smallvec::SmallVec;
 
 use crate::path::CanonicalPath;
-use candidate::{Candidate, PathMatch};
-use conditions::Conditions;
+use candidate::Candidate;
+use conditions::{Conditions, Narrowness};
 use hosts::HostIndex;
-use streams::StreamIndex;
 pub use streams::WantedStream;
+use streams::{StreamIndex, StreamRule};
+
+/// By what candidates that match are ordered, the best one last: of equally good ones the older one.
+type Order = (Rank, Narrowness, Reverse<RouteId>);
 
 /// Candidates that an index yields; few requests have more than fit without an allocation.
-type Found = SmallVec<[u32; 16]>;
+type Found<'a> = SmallVec<[&'a Candidate; 16]>;
 
 /// What a request is matched by.
 #[derive(Debug, Clone, Copy)]
@@ -82,12 +86,21 @@ pub enum NoMatch {
     EncodedSlash,
 }
 
-/// An index of routes. It is built once and never changes.
-#[derive(Debug, Default)]
+/// What one route asks for, ready to be indexed.
+#[derive(Debug)]
+pub struct Rule(Layered);
+
+#[derive(Debug)]
+enum Layered {
+    Http(Arc<Conditions>),
+    Stream(Arc<StreamRule>),
+}
+
+/// An index of routes. A clone shares everything with it that does not change.
+#[derive(Debug, Clone, Default)]
 pub struct Router {
-    candidates: Vec<Candidate>,
     hosts: HostIndex,
-    streams: StreamIndex,
+    streams: Arc<StreamIndex>,
 }
 
 /// Whether a request calls gRPC (its `content-type` begins with `application/grpc`, which gRPC-Web's does too), opens
@@ -122,47 +135,71 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
 }
 
+impl Rule {
+    /// Compiles what a route asks for; the error says why that cannot be.
+    pub fn compile(id: RouteId, spec: &RouteSpec) -> Result<Self, String> {
+        Ok(Self(if spec.layer() == Layer::Http {
+            Layered::Http(Arc::new(Conditions::compile(id, spec)?))
+        } else {
+            Layered::Stream(Arc::new(StreamRule::compile(id, spec)))
+        }))
+    }
+}
+
 impl Router {
     /// Indexes routes; those that are not enabled are left out, those that cannot be compiled are returned with why.
     pub fn build<'a>(routes: impl IntoIterator<Item = (RouteId, &'a RouteSpec)>) -> (Self, Vec<(RouteId, String)>) {
         let (mut router, mut problems) = (Self::default(), Vec::new());
         for (id, spec) in routes.into_iter().filter(|(_, spec)| spec.enabled) {
-            if let Err(problem) = router.add(id, spec) {
-                problems.push((id, problem));
+            match Rule::compile(id, spec) {
+                Ok(rule) => router.insert(&rule),
+                Err(problem) => problems.push((id, problem)),
             }
         }
         (router, problems)
     }
 
-    fn add(&mut self, id: RouteId, spec: &RouteSpec) -> Result<(), String> {
-        if spec.layer() != Layer::Http {
-            self.streams.add(id, spec);
-            return Ok(());
-        }
-        let conditions = Arc::new(Conditions::compile(id, spec)?);
-        let mut paths = Vec::with_capacity(spec.paths.len().max(1));
-        for path in options(&spec.paths) {
-            paths.push((path, Arc::new(PathMatch::compile(path)?)));
-        }
-        for host in options(&spec.hosts) {
-            for (path, matching) in &paths {
-                let index = u32::try_from(self.candidates.len()).map_err(|_| "is one too many")?;
-                let rank = Rank::of(spec, host, *path);
-                self.candidates
-                    .push(Candidate::new(conditions.clone(), rank, host, matching.clone()));
-                self.hosts.table(host).insert(*path, index);
+    /// Adds a route.
+    pub fn insert(&mut self, rule: &Rule) {
+        match &rule.0 {
+            Layered::Stream(rule) => Arc::make_mut(&mut self.streams).insert(rule.clone()),
+            Layered::Http(conditions) => {
+                for (host, path, pattern, key) in conditions.pairs() {
+                    let candidate = Candidate {
+                        conditions: conditions.clone(),
+                        host,
+                        path,
+                    };
+                    self.hosts.change(pattern, |table| table.insert(key, candidate));
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Takes a route out.
+    pub fn remove(&mut self, rule: &Rule) {
+        match &rule.0 {
+            Layered::Stream(rule) => Arc::make_mut(&mut self.streams).remove(rule),
+            Layered::Http(conditions) => {
+                for (host, path, pattern, key) in conditions.pairs() {
+                    let candidate = Candidate {
+                        conditions: conditions.clone(),
+                        host,
+                        path,
+                    };
+                    self.hosts.change(pattern, |table| table.remove(key, &candidate));
+                }
+            }
+        }
     }
 
     /// The best route for a request.
     pub fn find(&self, wanted: &Wanted<'_>) -> Result<Match, NoMatch> {
-        let mut best: Option<(&Candidate, _)> = None;
+        let mut best: Option<(&Candidate, Order)> = None;
         let mut refusing: SmallVec<[&Candidate; 4]> = SmallVec::new();
-        for index in self.collect(wanted) {
-            let candidate = &self.candidates[index as usize];
-            if best.as_ref().is_some_and(|(best, _)| best.rank > candidate.rank) {
+        for candidate in self.collect(wanted) {
+            let rank = candidate.rank();
+            if best.as_ref().is_some_and(|(_, (best, ..))| *best > rank) {
                 continue;
             }
             let Some(narrowness) = candidate.matched(wanted) else {
@@ -172,7 +209,7 @@ impl Router {
                 refusing.push(candidate);
                 continue;
             }
-            let key = (candidate.rank, narrowness, Reverse(candidate.conditions.route));
+            let key = (rank, narrowness, Reverse(candidate.conditions.route));
             if best.as_ref().is_none_or(|(_, known)| key > *known) {
                 best = Some((candidate, key));
             }
@@ -205,7 +242,7 @@ impl Router {
         self.streams.reads_names(port)
     }
 
-    fn collect(&self, wanted: &Wanted<'_>) -> Found {
+    fn collect(&self, wanted: &Wanted<'_>) -> Found<'_> {
         let mut found = Found::new();
         self.hosts.each_table(wanted.host, |table| {
             table.collect(wanted.path.seen(true), &mut found);

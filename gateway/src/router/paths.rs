@@ -1,54 +1,71 @@
 //! The candidates of one host, by path.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use model::route::PathPattern;
 use model::route::path::Segment;
 
 use super::Found;
+use super::candidate::{Candidate, PathKey};
 use super::prefixes::PrefixTree;
 
 /// Candidates by path: exact, with parameters, by prefix; regexes are tried one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PathTable {
-    exact: HashMap<String, Vec<u32>>,
-    parameters: SegmentNode,
-    prefixes: PrefixTree,
-    regexes: Vec<u32>,
+    exact: PrefixTree<Candidate>,
+    parameters: Option<Arc<SegmentNode>>,
+    prefixes: PrefixTree<Candidate>,
+    regexes: Vec<Candidate>,
 }
 
 /// A tree of segments.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct SegmentNode {
-    literals: HashMap<String, SegmentNode>,
-    parameter: Option<Box<SegmentNode>>,
-    ends: Vec<u32>,
-    rests: Vec<u32>,
+    literals: HashMap<Arc<str>, Arc<SegmentNode>>,
+    parameter: Option<Arc<SegmentNode>>,
+    ends: Vec<Candidate>,
+    rests: Vec<Candidate>,
 }
 
 impl PathTable {
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefixes.is_empty() && self.parameters.is_none() && self.regexes.is_empty()
+    }
+
     /// Adds a candidate.
-    pub(super) fn insert(&mut self, pattern: Option<&PathPattern>, candidate: u32) {
-        match pattern {
-            None => self.prefixes.insert("", candidate),
-            Some(PathPattern::Prefix(prefix)) => self.prefixes.insert(prefix, candidate),
-            Some(PathPattern::Exact(path)) => self.exact.entry(path.clone()).or_default().push(candidate),
-            Some(PathPattern::Parameters(segments)) => self.parameters.insert(segments, candidate),
-            Some(PathPattern::Regex(_)) => self.regexes.push(candidate),
+    pub(super) fn insert(&mut self, path: PathKey<'_>, candidate: Candidate) {
+        match path {
+            PathKey::Any => self.prefixes.insert("", candidate),
+            PathKey::Prefix(prefix) => self.prefixes.insert(prefix, candidate),
+            PathKey::Exact(path) => self.exact.insert(path, candidate),
+            PathKey::Parameters(segments) => {
+                Arc::make_mut(self.parameters.get_or_insert_default()).insert(segments, candidate);
+            }
+            PathKey::Regex => self.regexes.push(candidate),
+        }
+    }
+
+    /// Takes a candidate out.
+    pub(super) fn remove(&mut self, path: PathKey<'_>, candidate: &Candidate) {
+        let is_meant = |other: &Candidate| other.is(candidate);
+        match path {
+            PathKey::Any => self.prefixes.remove("", is_meant),
+            PathKey::Prefix(prefix) => self.prefixes.remove(prefix, is_meant),
+            PathKey::Exact(path) => self.exact.remove(path, is_meant),
+            PathKey::Parameters(segments) => SegmentNode::remove(&mut self.parameters, segments, candidate),
+            PathKey::Regex => self.regexes.retain(|other| !is_meant(other)),
         }
     }
 
     /// Adds the candidates for a path to `found`.
-    pub(super) fn collect(&self, path: &str, found: &mut Found) {
-        if let Some(exact) = self.exact.get(path).filter(|_| !self.exact.is_empty()) {
-            found.extend_from_slice(exact);
-        }
+    pub(super) fn collect<'a>(&'a self, path: &str, found: &mut Found<'a>) {
+        self.exact.collect_exact(path, found);
         self.prefixes.collect(path, found);
-        found.extend_from_slice(&self.regexes);
-        if !self.parameters.is_empty()
+        found.extend(&self.regexes);
+        if let Some(parameters) = &self.parameters
             && let Some(segments) = path.strip_prefix('/')
         {
-            self.parameters.collect(Some(segments), found);
+            parameters.collect(Some(segments), found);
         }
     }
 }
@@ -58,22 +75,42 @@ impl SegmentNode {
         self.literals.is_empty() && self.parameter.is_none() && self.ends.is_empty() && self.rests.is_empty()
     }
 
-    fn insert(&mut self, segments: &[Segment], candidate: u32) {
+    fn insert(&mut self, segments: &[Segment], candidate: Candidate) {
+        let (below, others) = match segments.split_first() {
+            None => return self.ends.push(candidate),
+            Some((Segment::Rest(_), _)) => return self.rests.push(candidate),
+            Some((Segment::Literal(text), others)) => (self.literals.entry(text.as_str().into()).or_default(), others),
+            Some((Segment::Parameter(_), others)) => (self.parameter.get_or_insert_default(), others),
+        };
+        Arc::make_mut(below).insert(others, candidate);
+    }
+
+    /// Takes a candidate out of a tree, and what is empty then.
+    fn remove(tree: &mut Option<Arc<Self>>, segments: &[Segment], candidate: &Candidate) {
+        let Some(node) = tree else { return };
+        let node = Arc::make_mut(node);
         match segments.split_first() {
-            None => self.ends.push(candidate),
-            Some((Segment::Rest(_), _)) => self.rests.push(candidate),
+            None => node.ends.retain(|other| !other.is(candidate)),
+            Some((Segment::Rest(_), _)) => node.rests.retain(|other| !other.is(candidate)),
+            Some((Segment::Parameter(_), others)) => Self::remove(&mut node.parameter, others, candidate),
             Some((Segment::Literal(text), others)) => {
-                self.literals.entry(text.clone()).or_default().insert(others, candidate);
+                let mut below = node.literals.remove(text.as_str());
+                Self::remove(&mut below, others, candidate);
+                if let Some(below) = below {
+                    node.literals.insert(text.as_str().into(), below);
+                }
             }
-            Some((Segment::Parameter(_), others)) => self.parameter.get_or_insert_default().insert(others, candidate),
+        }
+        if node.is_empty() {
+            *tree = None;
         }
     }
 
     /// `left` is what follows the last slash; `None` when the path is at its end.
-    fn collect(&self, left: Option<&str>, found: &mut Found) {
-        found.extend_from_slice(&self.rests);
+    fn collect<'a>(&'a self, left: Option<&str>, found: &mut Found<'a>) {
+        found.extend(&self.rests);
         let Some(left) = left else {
-            found.extend_from_slice(&self.ends);
+            found.extend(&self.ends);
             return;
         };
         let (segment, others) = match left.split_once('/') {

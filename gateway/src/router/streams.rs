@@ -3,12 +3,16 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use model::id::RouteId;
 use model::route::{Layer, Rank, RouteSpec, SniPattern, SourceNetwork};
+use smallvec::SmallVec;
 
-use super::Found;
 use super::conditions::narrowness;
+
+/// Rules that an index yields.
+type Found = SmallVec<[u32; 16]>;
 
 /// What a connection is matched by.
 #[derive(Debug, Clone, Copy)]
@@ -24,24 +28,26 @@ pub struct WantedStream<'a> {
 }
 
 /// An index of the routes of connections: by port, within a port by server name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct StreamIndex {
-    candidates: Vec<Candidate>,
+    candidates: Vec<Arc<StreamRule>>,
     ports: BTreeMap<u16, NameTable>,
     any_port: NameTable,
 }
 
+/// What a route of connections asks for.
 #[derive(Debug)]
-struct Candidate {
+pub(super) struct StreamRule {
     route: RouteId,
     rank: Rank,
     layer: Layer,
     snis: Vec<SniPattern>,
     sources: Vec<SourceNetwork>,
+    ports: Vec<u16>,
 }
 
 /// Candidates by server name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct NameTable {
     exact: HashMap<String, Vec<u32>>,
     below: HashMap<String, Vec<u32>>,
@@ -50,23 +56,24 @@ struct NameTable {
 }
 
 impl StreamIndex {
-    pub(super) fn add(&mut self, route: RouteId, spec: &RouteSpec) {
+    pub(super) fn insert(&mut self, rule: Arc<StreamRule>) {
         let Ok(index) = u32::try_from(self.candidates.len()) else {
             return;
         };
-        self.candidates.push(Candidate {
-            route,
-            rank: Rank::of(spec, None, None),
-            layer: spec.layer(),
-            snis: spec.snis.clone(),
-            sources: spec.sources.clone(),
-        });
-        if spec.ports.is_empty() {
-            self.any_port.insert(spec, index);
+        if rule.ports.is_empty() {
+            self.any_port.insert(&rule, index);
         }
-        for port in &spec.ports {
-            self.ports.entry(*port).or_default().insert(spec, index);
+        for port in &rule.ports {
+            self.ports.entry(*port).or_default().insert(&rule, index);
         }
+        self.candidates.push(rule);
+    }
+
+    /// Takes a rule out. There are few of them, so the others are indexed again.
+    pub(super) fn remove(&mut self, rule: &Arc<StreamRule>) {
+        let before = std::mem::take(self);
+        let others = before.candidates.into_iter().filter(|other| !Arc::ptr_eq(other, rule));
+        others.for_each(|other| self.insert(other));
     }
 
     /// The best route for a connection.
@@ -101,13 +108,26 @@ impl StreamIndex {
     }
 }
 
+impl StreamRule {
+    pub(super) fn compile(route: RouteId, spec: &RouteSpec) -> Self {
+        Self {
+            route,
+            rank: Rank::of(spec, None, None),
+            layer: spec.layer(),
+            snis: spec.snis.clone(),
+            sources: spec.sources.clone(),
+            ports: spec.ports.clone(),
+        }
+    }
+}
+
 impl NameTable {
-    fn insert(&mut self, spec: &RouteSpec, index: u32) {
-        self.reads_names |= spec.layer() == Layer::Tls;
-        if spec.snis.is_empty() {
+    fn insert(&mut self, rule: &StreamRule, index: u32) {
+        self.reads_names |= rule.layer == Layer::Tls;
+        if rule.snis.is_empty() {
             self.any.push(index);
         }
-        for sni in &spec.snis {
+        for sni in &rule.snis {
             let list = match sni {
                 SniPattern::Exact(name) => self.exact.entry(name.clone()),
                 SniPattern::Below(suffix) => self.below.entry(suffix.clone()),

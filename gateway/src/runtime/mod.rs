@@ -7,56 +7,41 @@ mod build;
 mod chain;
 mod checks;
 mod directory;
+mod forest;
 mod row;
 mod service;
-mod shards;
+mod settings;
+mod sharded;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
-use model::route::{AccessLog, Timeouts};
 use plugins::Identity;
 
 use crate::router::Router;
 use crate::telemetry::metrics::RouteMetrics;
 use crate::tls::Store;
-use crate::upstream::Split;
 
 pub use build::{Builder, Problem};
 pub use chain::{Chain, Link};
 pub use directory::Known;
 pub use row::Row;
 pub use service::Service;
+pub use settings::Settings;
+pub use sharded::Sharded;
 
 /// A route, ready to be followed.
 #[derive(Debug)]
 pub struct Route {
-    /// Its id.
-    pub id: RouteId,
-    /// Its name.
-    pub name: String,
-    /// Whether the matched part of the path is removed.
-    pub strip_path: bool,
-    /// Whether the service sees the client's `Host`.
-    pub preserve_host: bool,
-    /// Whether `//` counts as `/`.
-    pub merge_slashes: bool,
+    /// What it is by itself.
+    pub settings: Arc<Settings>,
     /// Where it leads.
     pub service: Arc<Service>,
-    /// Times that it sets in place of the service's.
-    pub timeouts: Timeouts,
-    /// The longest request body, in bytes; none is without bound.
-    pub body_limit: Option<u64>,
-    /// Which of its requests are logged.
-    pub access_log: AccessLog,
-    /// The share of its requests that are traced, in place of the gateway's.
-    pub trace_sampling: Option<f64>,
-    /// Chooses one of several services for each request.
-    pub split: Option<Split>,
     /// The plugins of the route, its service and all traffic.
     pub chain: Chain,
     /// Whether a plugin finds out who calls: then subscriptions are checked.
@@ -65,8 +50,16 @@ pub struct Route {
     pub metrics: OnceLock<Arc<RouteMetrics>>,
 }
 
-/// One snapshot.
-#[derive(Debug)]
+impl Deref for Route {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// One snapshot. A clone shares everything with it.
+#[derive(Debug, Clone)]
 pub struct Runtime {
     /// The revision that it shows.
     pub revision: i64,
@@ -75,15 +68,15 @@ pub struct Runtime {
     /// The services, for splits and mirrors.
     pub services: Arc<HashMap<ServiceId, Arc<Service>>>,
     /// The routes that it finds.
-    pub routes: HashMap<RouteId, Arc<Route>>,
+    pub routes: Sharded<RouteId, Arc<Route>>,
     /// Who is known.
     pub known: Known,
     /// Which certificate answers which name.
     pub tls: Arc<Store>,
     /// The plugins of consumers.
-    pub consumer_chains: HashMap<ConsumerId, Chain>,
+    pub consumer_chains: Arc<HashMap<ConsumerId, Chain>>,
     /// The plugins of consumer groups, among them the limits of plans.
-    pub group_chains: HashMap<ConsumerGroupId, Chain>,
+    pub group_chains: Arc<HashMap<ConsumerGroupId, Chain>>,
 }
 
 /// What the subscriptions of a caller say about a service.
@@ -96,6 +89,20 @@ pub enum Access {
 }
 
 impl Runtime {
+    /// Nothing but who is known and which certificates there are.
+    fn empty(known: Known, tls: Arc<Store>) -> Self {
+        Self {
+            revision: 0,
+            router: Arc::default(),
+            services: Arc::default(),
+            routes: Sharded::default(),
+            known,
+            tls,
+            consumer_chains: Arc::default(),
+            group_chains: Arc::default(),
+        }
+    }
+
     /// Whether a caller may call a service. Consumers that administrators made may call every one.
     pub fn access(&self, identity: Option<&Identity>, service: ServiceId) -> Access {
         let Some(grants) = identity.and_then(|identity| identity.consumer.row.grants.as_ref()) else {

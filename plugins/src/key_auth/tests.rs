@@ -1,9 +1,10 @@
 use model::credential::{CredentialStatus, Environment, KeySecret};
 use model::reason::Reason;
-use model::snapshot::{ConsumerStatus, CredentialRow};
+use model::snapshot::ConsumerStatus;
 use serde_json::{Value, json};
 
 use crate::REGISTRY;
+use crate::directory::Credential;
 use crate::exchange::Flow;
 use crate::plugin::Filter;
 use crate::testing::{FakeDirectory, FakeExchange, filter, start};
@@ -199,7 +200,7 @@ fn the_challenge_tells_a_missing_token_from_a_wrong_one() {
 
 #[test]
 fn keys_are_refused_for_each_reason_with_its_own_words() {
-    type Case = (fn(&mut CredentialRow), Reason, &'static str);
+    type Case = (fn(&mut Credential), Reason, &'static str);
     let cases: [Case; 3] = [
         (
             |row| row.expires_at = Some(start()),

@@ -3,14 +3,16 @@
 mod question;
 mod rules;
 
+use model::id::RouteId;
 use model::route::RequestKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::tests::spec;
-use super::{NoMatch, Router, Wanted};
+use super::{NoMatch, Router, Rule, Wanted};
 use crate::path::canonical;
-use question::{Outcome, Request, indexed};
+use question::{Outcome, Request, ask, indexed};
 use rules::{naive, texts};
 
 /// Up to `most` of these words.
@@ -155,6 +157,35 @@ proptest! {
         for request in &requests {
             let (found, expected) = (indexed(&specs, request), naive(&routes, request));
             prop_assert_eq!(found, expected, "{:?}", request);
+        }
+    }
+
+    #[test]
+    fn a_router_that_lost_routes_is_one_that_never_had_them(
+        routes in prop::collection::vec(any_route(), 0..8),
+        gone in prop::collection::vec(any_route(), 1..6),
+        requests in prop::collection::vec(any_request(), 1..5),
+    ) {
+        let rules = |bodies: &[Value]| -> Vec<Rule> {
+            let rule = |(index, body): (usize, &Value)| {
+                Rule::compile(RouteId(Uuid::from_u128(index as u128)), &spec(body.clone())).expect("a rule")
+            };
+            bodies.iter().enumerate().map(rule).collect()
+        };
+        let both = rules(&[routes.as_slice(), gone.as_slice()].concat());
+        // Those that stay come first, last and in between.
+        let (stay, go) = both.split_at(routes.len());
+        let (first, last) = stay.split_at(stay.len() / 2);
+        let mut router = Router::default();
+        first.iter().chain(go).chain(last).for_each(|rule| router.insert(rule));
+        let before = router.clone();
+        for rule in go {
+            router.remove(rule);
+        }
+        for request in &requests {
+            prop_assert_eq!(ask(&router, request), naive(&routes, request), "{:?}", request);
+            let all = [routes.as_slice(), gone.as_slice()].concat();
+            prop_assert_eq!(ask(&before, request), naive(&all, request), "{:?}", request);
         }
     }
 

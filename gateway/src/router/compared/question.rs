@@ -37,6 +37,11 @@ pub(super) fn indexed(specs: &[RouteSpec], request: &Request) -> Outcome {
     let id = |index: usize| RouteId(Uuid::from_u128(index as u128));
     let (router, problems) = Router::build(specs.iter().enumerate().map(|(index, spec)| (id(index), spec)));
     assert!(problems.is_empty(), "{problems:?}");
+    ask(&router, request)
+}
+
+/// What a router says.
+pub(super) fn ask(router: &Router, request: &Request) -> Outcome {
     let host = HostName::parse(request.host).expect("a host");
     let path = canonical(&request.path).expect("a path");
     let method = Method::from_bytes(request.method.as_bytes()).expect("a method");

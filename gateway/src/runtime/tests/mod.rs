@@ -1,3 +1,5 @@
+mod changes;
+
 use std::sync::Arc;
 
 use model::Kind;
@@ -9,7 +11,7 @@ use plugins::{Identity, REGISTRY};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Access, Builder, Runtime};
+use super::{Access, Builder, Route, Runtime};
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -65,8 +67,12 @@ fn builder() -> Builder {
     Builder::new(&SECRET, &REGISTRY, plugins::testing::services())
 }
 
+fn route_of(runtime: &Runtime, route: u128) -> &Route {
+    runtime.routes.get(&RouteId(id(route))).expect("served")
+}
+
 fn plugins_of(runtime: &Runtime, route: u128) -> Vec<&'static str> {
-    runtime.routes[&RouteId(id(route))]
+    route_of(runtime, route)
         .chain
         .links()
         .iter()
@@ -94,7 +100,7 @@ fn chains_are_in_the_order_of_phases_and_the_nearest_scope_wins() {
         plugins_of(&runtime, 2),
         ["cors", "key-auth", "rate-limit", "rate-limit"]
     );
-    let route = &runtime.routes[&RouteId(id(2))];
+    let route = route_of(&runtime, 2);
     assert_eq!(route.chain.links()[1].instance.0, id(4));
     assert!(route.authenticates);
     assert_eq!(
@@ -115,7 +121,7 @@ fn the_plugins_of_a_caller_run_once_the_caller_is_known() {
         consumer(10, None),
     ];
     let runtime = builder().apply(1, &entries);
-    let route = &runtime.routes[&RouteId(id(2))];
+    let route = route_of(&runtime, 2);
     let consumer = runtime.known.find_consumer("c10").expect("known");
     let identity = Identity {
         consumer,
@@ -182,8 +188,8 @@ fn what_did_not_change_is_taken_over() {
     ];
     let before = builder.apply(1, &entries);
     let after = builder.apply(2, &[route(4, 1, "/y")]);
-    let pool = |runtime: &Runtime| runtime.routes[&RouteId(id(2))].service.pool.clone();
-    let filter = |runtime: &Runtime| runtime.routes[&RouteId(id(2))].chain.links()[0].filter.clone();
+    let pool = |runtime: &Runtime| route_of(runtime, 2).service.pool.clone();
+    let filter = |runtime: &Runtime| route_of(runtime, 2).chain.links()[0].filter.clone();
     assert!(Arc::ptr_eq(&pool(&before), &pool(&after)));
     assert!(Arc::ptr_eq(&filter(&before), &filter(&after)));
     let later = builder.apply(3, &[consumer(10, None)]);
