@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use tokio::time::sleep;
 
 use crate::configuration::Configuration;
 use crate::load::{Requests, pace, saturate};
@@ -36,6 +37,9 @@ pub(crate) enum Scenario {
     Idle,
     Start,
 }
+
+/// How long after its start the memory of a contender is read: allocators give back what loading took after a while.
+const SETTLING: Duration = Duration::from_secs(15);
 
 /// How it is measured.
 pub(crate) struct Plan {
@@ -167,6 +171,7 @@ impl Plan {
         for contender in &mut contenders {
             contender.peer.until_ready(&contender.requests[0]).await?;
         }
+        sleep(SETTLING).await;
         let figure = |contender: &Contender, load: &str| Figure::new(scenario.name(), &contender.peer.name, load);
         let mut saturated = Vec::new();
         for contender in &contenders {
