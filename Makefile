@@ -7,7 +7,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 BENCH = taskset -c 1 bench/target/release/bench
 
-.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release bench
+.PHONY: help run dev test test-long fuzz fmt lint screenshots assets sqlx-data release bench counts
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,3 +56,7 @@ bench: ## Measure beside nginx, HAProxy and bare Pingora; ARGS choose scenarios,
 	@scripts/bootstrap bench
 	@PATH="$$HOME/.cargo/bin:/usr/sbin:$$PATH"; export PATH; \
 	cargo build --release --locked && (cd bench && cargo build --release --locked) && $(BENCH) $(ARGS)
+
+counts: ## Count the instructions of a request's steps; one that takes more than it may fails
+	@scripts/bootstrap counts
+	@PATH="$$HOME/.cargo/bin:$$PATH" cargo bench --locked --quiet --package gateway --profile counted --bench instructions
