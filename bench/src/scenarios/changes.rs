@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{CONNECTIONS, Plan};
 use crate::configuration;
@@ -100,10 +100,10 @@ async fn time(publisher: &mut Publisher, status: SocketAddr, plan: &Plan) -> Res
 async fn served(status: SocketAddr) -> Result<i64> {
     let mut stream = TcpStream::connect(status).await?;
     stream
-        .write_all(b"GET /readyz HTTP/1.0\r\nHost: status\r\n\r\n")
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: status\r\nConnection: close\r\n\r\n")
         .await?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).await?;
+    timeout(DEADLINE, stream.read_to_string(&mut text)).await??;
     let revision = text.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
     Ok(revision.unwrap_or(0))
 }
