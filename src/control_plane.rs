@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow};
 use control::mail::deliver;
 use control::mail::transport::Transport;
-use control::{Control, Secrets, Settings, jobs};
+use control::{Control, Secrets, Settings, acme, jobs};
 use gateway::Sockets;
 use model::clock::SystemClock;
 use sqlx::PgPool;
@@ -66,14 +66,19 @@ impl<'a> Prepared<'a> {
         let control = Control::new(self.pool.clone(), clock, Secrets::new(secret), deployment);
         tasks.serve(self.admin.serve(&control)?);
         tasks.serve(self.portal.serve(&control)?);
-        let (jobs_stop, mail_stop) = (tasks.stopped(), tasks.stopped());
-        let (for_jobs, for_mail, transport) = (control.clone(), control.clone(), self.transport);
+        let (jobs_stop, mail_stop, acme_stop) = (tasks.stopped(), tasks.stopped(), tasks.stopped());
+        let (for_jobs, for_mail, for_acme) = (control.clone(), control.clone(), control.clone());
+        let transport = self.transport;
         tasks.spawn(async move {
             jobs::run(for_jobs, jobs_stop).await;
             Ok(())
         });
         tasks.spawn(async move {
             deliver::run(for_mail, transport, mail_stop).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            acme::run(for_acme, acme_stop).await;
             Ok(())
         });
         Ok(People {

@@ -161,6 +161,11 @@ fn filters<S: Table>() -> impl Iterator<Item = Parameter> {
             Form::Text,
             "Only those that ask clients so: `off`, `optional` or `required`.",
         ),
+        "acme_account" => Parameter::new(
+            name,
+            Form::Text,
+            "Only those that are got with this ACME account; an id or a name.",
+        ),
         "expires_before" => Parameter::new(name, Form::Time, "Only those that end before this time."),
         name => Parameter::new(name, Form::Text, about(name)),
     })

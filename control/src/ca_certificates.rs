@@ -1,4 +1,4 @@
-//! CA certificates: the names, services and upstreams that trust one depend on it.
+//! CA certificates: the names, services, upstreams and ACME accounts that trust one depend on it.
 
 use model::actor::Resource;
 use model::ca_certificate::CaCertificateSpec;
@@ -33,6 +33,8 @@ impl Table for CaCertificateSpec {
                select 'service', id, name from services where spec -> 'ca_certificates' ? $1
                union all
                select 'upstream', id, name from upstreams where spec #> '{health,active,ca_certificates}' ? $1
+               union all
+               select 'acme_account', id, name from acme_accounts where spec ->> 'ca_certificate' = $1
                order by 1 desc, 3, 2"#,
             id.to_string(),
         )

@@ -1,7 +1,7 @@
 //! Certificates: their keys are sealed before they are stored, and never shown.
 
 use model::actor::Resource;
-use model::certificate::{CertificateSpec, check_key};
+use model::certificate::{CertificateDraft, CertificateSpec, check_key};
 use model::clock::Timestamp;
 use model::sealing::{Place, PrivateKey};
 use model::{Code, Errors, Kind, Stored};
@@ -10,20 +10,34 @@ use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::change::Change;
 use crate::error::{Dependant, Result};
-use crate::references;
-use crate::store::{Deployment, Filter, Table};
+use crate::store::{Deployment, Filter, Table, to_json};
+use crate::{acme, references};
 
 impl Table for CertificateSpec {
     const TABLE: &'static str = "certificates";
     const RESOURCE: Resource = Resource::Certificates;
-    const FILTERS: &'static [(&'static str, Filter)] = &[("expires_before", Filter::Before("expires_at"))];
+    const FILTERS: &'static [(&'static str, Filter)] = &[
+        ("expires_before", Filter::Before("expires_at")),
+        ("acme_account", Filter::Reference("acme_account_id", Kind::AcmeAccount)),
+    ];
+
+    async fn resolve(connection: &mut PgConnection, draft: &mut CertificateDraft, errors: &mut Errors) -> Result<()> {
+        let Some(acme) = &mut draft.acme else { return Ok(()) };
+        references::resolve(connection, Kind::AcmeAccount, "acme.account", &mut acme.account, errors).await
+    }
 
     fn complete(deployment: Deployment<'_>, id: Uuid, before: Option<&Self>, spec: &mut Self, errors: &mut Errors) {
+        spec.keep_chain(before);
         spec.check_time(before, deployment.now, errors);
+        let Some(cert) = &spec.cert else {
+            spec.key = None;
+            return;
+        };
         let first = Pair {
             place: place(id, "key"),
-            cert: &spec.cert,
+            cert,
             known: before.and_then(|before| before.key.as_ref()),
         };
         spec.key = first.sealed(deployment, spec.key.take(), errors);
@@ -39,11 +53,21 @@ impl Table for CertificateSpec {
         spec.key_alt = second.sealed(deployment, spec.key_alt.take(), errors);
     }
 
-    async fn present(_connection: &mut PgConnection, objects: &mut [Stored<Self>], now: Timestamp) -> Result<()> {
+    async fn present(connection: &mut PgConnection, objects: &mut [Stored<Self>], now: Timestamp) -> Result<()> {
+        let automatic = objects.iter().filter(|stored| stored.spec.acme.is_some());
+        let ids: Vec<Uuid> = automatic.map(|stored| stored.id.0).collect();
+        let mut issuances = acme::of(connection, &ids).await?;
         for stored in objects {
             (stored.spec.key, stored.spec.key_alt) = (None, None);
-            stored.spec.info.look(now);
+            stored.spec.issuance = issuances.remove(&stored.id.0);
+            stored.spec.look(now);
         }
+        Ok(())
+    }
+
+    async fn publish(change: &mut Change, id: Uuid, spec: Option<&Self>) -> Result<()> {
+        acme::follow(change, id, spec).await?;
+        change.publish(Kind::Certificate, id, spec.map(to_json).transpose()?);
         Ok(())
     }
 

@@ -17,8 +17,12 @@ use crate::error::Result;
 use crate::secrets::{hexadecimal, token_hash};
 use crate::{Control, audit, authorize};
 
-/// The members of a certificate that hold a sealed key.
-const SEALED: [&str; 2] = ["key", "key_alt"];
+/// Where sealed keys stand: in certificates, and in the bindings of ACME accounts.
+const SEALED: [(Kind, &str); 3] = [
+    (Kind::Certificate, "/key"),
+    (Kind::Certificate, "/key_alt"),
+    (Kind::AcmeAccount, "/external_account/hmac_key"),
+];
 
 /// Whether a change is stored or only tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,10 +223,11 @@ impl Change {
 
 /// The same records without sealed keys: a mark that differs when the key does stands in their place.
 pub(crate) fn masked(mut records: Vec<ChangeRecord>) -> Vec<ChangeRecord> {
-    for record in records.iter_mut().filter(|record| record.kind == Kind::Certificate) {
+    for record in &mut records {
+        let kind = record.kind;
         for state in [&mut record.before, &mut record.after].into_iter().flatten() {
-            for member in SEALED {
-                if let Some(Value::String(key)) = state.get_mut(member) {
+            for (_, member) in SEALED.iter().filter(|(known, _)| *known == kind) {
+                if let Some(Value::String(key)) = state.pointer_mut(member) {
                     let hash = token_hash(key);
                     *key = format!("sealed ({})", hexadecimal(&hash[..4]));
                 }

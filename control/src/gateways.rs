@@ -97,6 +97,12 @@ async fn load(control: &Control) -> Result<Vec<Gateway>> {
     Ok(gateways.collect())
 }
 
+/// Whether a gateway runs.
+pub(crate) async fn any_live(control: &Control) -> Result<bool> {
+    let all = load(control).await?;
+    Ok(all.iter().any(|gateway| gateway.live))
+}
+
 /// Waits until the running gateways have applied `revision`; returns those that have not when the time is over.
 /// With no running gateway there is nobody to wait for.
 pub async fn wait(control: &Control, revision: i64, wait_for: WaitFor, timeout: Duration) -> Result<Vec<Gateway>> {

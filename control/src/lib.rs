@@ -4,6 +4,8 @@
 //! [`Change`] only, which leaves an audit entry, a revision with before and after, and the gateways' rows behind.
 
 pub mod accounts;
+pub mod acme;
+pub mod acme_accounts;
 pub mod apis;
 pub mod applications;
 pub mod audit;

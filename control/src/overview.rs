@@ -60,10 +60,14 @@ pub struct Conditions {
     pub thinned_upstreams: Vec<String>,
     /// Certificates that have ended.
     pub expired_certificates: Vec<String>,
-    /// Certificates that end within a week.
+    /// Certificates that end within a week; automatic ones only when their renewal fails.
     pub ending_certificates: Vec<String>,
-    /// Certificates that end within 30 days, but not within a week.
+    /// Certificates that end within 30 days, but not within a week; without automatic ones.
     pub aging_certificates: Vec<String>,
+    /// Certificates that could not be got or renewed.
+    pub failing_certificates: Vec<String>,
+    /// What the last attempt at the first of them came to.
+    pub failing_reason: Option<String>,
     /// API tokens that end within a week.
     pub ending_tokens: Vec<String>,
 }
@@ -143,10 +147,20 @@ pub async fn conditions(control: &Control, actor: &Actor) -> Result<Conditions> 
                         order by expires_at limit $1) as "expired_certificates!",
                   array(select name from certificates
                         where enabled and expires_at collate "C" >= $4 and expires_at collate "C" < $5
+                          and not exists (select 1 from acme_orders
+                                          where certificate_id = id and last_error is null and next_attempt_at > $2)
                         order by expires_at limit $1) as "ending_certificates!",
                   array(select name from certificates
                         where enabled and expires_at collate "C" >= $5 and expires_at collate "C" < $6
+                          and not exists (select 1 from acme_orders
+                                          where certificate_id = id and (last_error is not null or next_attempt_at > $2))
                         order by expires_at limit $1) as "aging_certificates!",
+                  array(select name from certificates join acme_orders on certificate_id = id
+                        where enabled and last_error is not null
+                        order by expires_at nulls first, name limit $1) as "failing_certificates!",
+                  (select last_error from certificates join acme_orders on certificate_id = id
+                        where enabled and last_error is not null
+                        order by expires_at nulls first, name limit 1) as "failing_reason",
                   array(select name from api_tokens
                         where revoked_at is null and expires_at > $2 and expires_at <= $3
                         order by expires_at limit $1) as "ending_tokens!""#,

@@ -1,5 +1,6 @@
 //! References between objects: by id or by name on the way in, as dependants on the way out.
 
+use model::acme_account::AcmeAccountSpec;
 use model::api::ApiSpec;
 use model::ca_certificate::CaCertificateSpec;
 use model::certificate::CertificateSpec;
@@ -26,6 +27,7 @@ pub(crate) fn table(kind: Kind) -> Option<&'static str> {
         Kind::Certificate => Some("certificates"),
         Kind::Sni => Some("snis"),
         Kind::CaCertificate => Some("ca_certificates"),
+        Kind::AcmeAccount => Some("acme_accounts"),
         Kind::Consumer => Some("consumers"),
         Kind::ConsumerGroup => Some("consumer_groups"),
         Kind::Api => Some("apis"),
@@ -151,6 +153,7 @@ pub(crate) async fn delete(change: &mut Change, kind: Kind, id: Uuid) -> Result<
         Kind::Certificate => store::delete::<CertificateSpec>(change, &reference, any, true).await,
         Kind::Sni => store::delete::<SniSpec>(change, &reference, any, true).await,
         Kind::CaCertificate => store::delete::<CaCertificateSpec>(change, &reference, any, true).await,
+        Kind::AcmeAccount => store::delete::<AcmeAccountSpec>(change, &reference, any, true).await,
         Kind::Consumer => store::delete::<ConsumerSpec>(change, &reference, any, true).await,
         Kind::Plugin => store::delete::<PluginSpec>(change, &reference, any, true).await,
         Kind::Api => store::delete::<ApiSpec>(change, &reference, any, true).await,

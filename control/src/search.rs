@@ -38,6 +38,7 @@ pub async fn search(control: &Control, actor: &Actor, text: &str) -> Result<Vec<
         (Kind::Certificate, Resource::Certificates),
         (Kind::Sni, Resource::Certificates),
         (Kind::CaCertificate, Resource::Certificates),
+        (Kind::AcmeAccount, Resource::Certificates),
         (Kind::Consumer, Resource::Consumers),
         (Kind::Api, Resource::Products),
         (Kind::Product, Resource::Products),
@@ -57,6 +58,7 @@ pub async fn search(control: &Control, actor: &Actor, text: &str) -> Result<Vec<
                union all select 'certificate', id, name from certificates
                union all select 'sni', id, name from snis
                union all select 'ca_certificate', id, name from ca_certificates
+               union all select 'acme_account', id, name from acme_accounts
                union all select 'consumer', id, name from consumers
                union all select 'api', id, name from apis
                union all select 'product', id, name from products

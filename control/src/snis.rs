@@ -74,12 +74,13 @@ impl Table for SniSpec {
 struct Known {
     name: String,
     enabled: bool,
-    info: CertificateInfo,
+    /// Absent until an automatic one was got.
+    info: Option<CertificateInfo>,
 }
 
 async fn certificates(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<HashMap<CertificateId, Known>> {
     let rows = sqlx::query!(
-        r#"select id, name, enabled, spec -> 'info' as "info!" from certificates where id = any($1)"#,
+        r#"select id, name, enabled, spec -> 'info' as info from certificates where id = any($1)"#,
         &ids,
     )
     .fetch_all(connection)
@@ -95,7 +96,7 @@ async fn certificates(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<H
         let certificate = Known {
             name: row.name,
             enabled: row.enabled,
-            info: read(row.info)?,
+            info: row.info.map(read).transpose()?,
         };
         known.insert(row.id.into(), certificate);
     }
@@ -110,8 +111,14 @@ fn problems(spec: &SniSpec, certificate: &Known) -> Vec<String> {
             "Its certificate `{certificate_name}` is off: clients get the default one."
         ));
     }
-    if certificate.info.all().any(|details| !details.covers(name)) {
-        let names = certificate.info.certificate.names.join(", ");
+    let Some(info) = &certificate.info else {
+        found.push(format!(
+            "Its certificate `{certificate_name}` was not got yet: until then clients get the default one."
+        ));
+        return found;
+    };
+    if info.all().any(|details| !details.covers(name)) {
+        let names = info.certificate.names.join(", ");
         found.push(format!(
             "Certificate `{certificate_name}` is not for `{name}`, only for {}: clients will refuse it.",
             if names.is_empty() { "no name" } else { &names }

@@ -163,7 +163,11 @@ pub async fn get<S: Table>(control: &Control, actor: &Actor, reference: &str) ->
 }
 
 /// One object, fit to be shown.
-async fn shown<S: Table>(connection: &mut PgConnection, stored: Stored<S>, now: Timestamp) -> Result<Stored<S>> {
+pub(crate) async fn shown<S: Table>(
+    connection: &mut PgConnection,
+    stored: Stored<S>,
+    now: Timestamp,
+) -> Result<Stored<S>> {
     let mut one = [stored];
     S::present(connection, &mut one, now).await?;
     let [stored] = one;

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::support::House;
 
-struct Pair {
-    cert: String,
-    key: String,
+pub(crate) struct Pair {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 fn params(name: &str, last_year: i32) -> CertificateParams {
@@ -25,7 +25,7 @@ fn params(name: &str, last_year: i32) -> CertificateParams {
     params
 }
 
-fn pair(name: &str) -> Pair {
+pub(crate) fn pair(name: &str) -> Pair {
     made(&params(name, 2036))
 }
 
@@ -37,20 +37,20 @@ fn made(params: &CertificateParams) -> Pair {
     }
 }
 
-fn authority() -> String {
+pub(crate) fn authority() -> String {
     let mut params = params("Partners", 2036);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     made(&params).cert
 }
 
-async fn create<S: control::Table>(house: &House, actor: &Actor, body: Value) -> control::Result<Stored<S>> {
+pub(crate) async fn create<S: control::Table>(house: &House, actor: &Actor, body: Value) -> control::Result<Stored<S>> {
     let written = house.control.write(actor, Mode::Commit, async |change| {
         control::create::<S>(change, <S as Noun>::Draft::read(&body)).await
     });
     written.await.map(|written| written.value)
 }
 
-async fn merge<S: control::Table>(
+pub(crate) async fn merge<S: control::Table>(
     house: &House,
     actor: &Actor,
     name: &str,
@@ -71,7 +71,7 @@ fn refused<T: std::fmt::Debug>(result: control::Result<T>, path: &str) -> String
 }
 
 /// Everything that the database holds, as text.
-async fn dump(house: &House) -> String {
+pub(crate) async fn dump(house: &House) -> String {
     let tables: Vec<String> = sqlx::query_scalar(
         "select tablename::text from pg_tables where schemaname = 'public' and tablename <> '_sqlx_migrations'",
     )
@@ -102,7 +102,7 @@ async fn no_key_is_in_the_database_nor_in_what_people_see() {
     let body = json!({"name": "a", "cert": first.cert, "key": first.key});
     let stored = create::<CertificateSpec>(&house, &admin, body).await.expect("made");
     assert_eq!(
-        (stored.spec.key.as_ref(), stored.spec.info.state),
+        (stored.spec.key.as_ref(), stored.spec.info.expect("read").state),
         (None, Some(Validity::Valid))
     );
     let patch = json!({"cert": next.cert, "key": next.key});
@@ -201,8 +201,14 @@ async fn an_ended_certificate_is_refused_and_lists_say_which_end_soon() {
         .expect("a page");
     let found: Vec<String> = page.items.iter().map(|stored| stored.spec.name()).collect();
     assert_eq!(found, ["soon"]);
-    assert_eq!(page.items[0].spec.info.state, Some(Validity::Expiring));
-    assert_eq!(page.items[0].spec.info.problems, ["Expires in 16 days, on 2026-12-10."]);
+    assert_eq!(
+        page.items[0].spec.info.as_ref().expect("read").state,
+        Some(Validity::Expiring)
+    );
+    assert_eq!(
+        page.items[0].spec.info.as_ref().expect("read").problems,
+        ["Expires in 16 days, on 2026-12-10."]
+    );
     let odd = ListQuery::all().with("expires_before", "tomorrow");
     let odd = control::list::<CertificateSpec>(&house.control, &admin, &odd).await;
     assert!(matches!(odd, Err(Error::InvalidQuery(_))), "{odd:?}");

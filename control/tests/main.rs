@@ -5,6 +5,7 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod acme;
 mod admins;
 mod certificates;
 mod developers;

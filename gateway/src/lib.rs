@@ -3,6 +3,7 @@
 //! A request sees exactly one snapshot of the configuration. Snapshots are compiled beside the running one and swapped
 //! whole; the gateway serves on, and restarts, while the database is away.
 
+mod challenges;
 mod config;
 mod error;
 mod follow;

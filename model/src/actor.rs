@@ -98,7 +98,7 @@ resources! {
     Routes = "routes",
     /// Upstreams and their targets.
     Upstreams = "upstreams",
-    /// Certificates, SNIs and CA certificates.
+    /// Certificates, SNIs, CA certificates and ACME accounts.
     Certificates = "certificates",
     /// Consumers.
     Consumers = "consumers",

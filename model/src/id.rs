@@ -57,6 +57,8 @@ ids! {
     SniId,
     /// Identifies the certificate of an authority that signs client certificates.
     CaCertificateId,
+    /// Identifies an account with a certificate authority.
+    AcmeAccountId,
     /// Identifies a consumer.
     ConsumerId,
     /// Identifies a consumer group.

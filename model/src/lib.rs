@@ -4,6 +4,8 @@
 //! values, or into the list of everything that is wrong with it. Nothing here reads a file, a socket or a clock.
 
 pub mod account;
+pub mod acme_account;
+pub mod acme_challenge;
 pub mod actor;
 pub mod api;
 pub mod application;

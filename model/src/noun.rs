@@ -54,6 +54,10 @@ kinds! {
     Sni = "sni" / "snis",
     /// An authority that signs client certificates.
     CaCertificate = "ca_certificate" / "ca-certificates",
+    /// An account with a certificate authority that speaks ACME.
+    AcmeAccount = "acme_account" / "acme-accounts",
+    /// What gateways answer to an authority that asks whether a name is ours.
+    AcmeChallenge = "acme_challenge" / "acme-challenges",
     /// An identity that the data plane sees.
     Consumer = "consumer" / "consumers",
     /// Consumers that share plugins.
@@ -91,6 +95,8 @@ impl fmt::Display for Kind {
             Self::ApiToken => f.write_str("API token"),
             Self::Sni => f.write_str("SNI"),
             Self::CaCertificate => f.write_str("CA certificate"),
+            Self::AcmeAccount => f.write_str("ACME account"),
+            Self::AcmeChallenge => f.write_str("ACME challenge"),
             other => f.write_str(&other.as_str().replace('_', " ")),
         }
     }

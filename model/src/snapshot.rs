@@ -18,8 +18,8 @@ use crate::noun::Kind;
 /// One row of the feed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Which kind of object: service, route, upstream, target, certificate, SNI, CA certificate, consumer, credential or
-    /// plugin.
+    /// Which kind of object: service, route, upstream, target, certificate, SNI, CA certificate, ACME challenge, consumer,
+    /// credential or plugin.
     pub kind: Kind,
     /// Which object.
     pub id: Uuid,

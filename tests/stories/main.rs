@@ -8,10 +8,12 @@
 
 mod browser;
 mod clients;
+mod pebble;
 mod program;
 mod stack;
 mod upstream;
 
+mod acme;
 mod automation;
 mod checks;
 mod console;

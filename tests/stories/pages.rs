@@ -6,6 +6,7 @@ use crate::browser::Browser;
 use crate::clients::Api;
 use crate::console::Office;
 use crate::developer::{first_key, sign_up_and_in};
+use crate::eventually;
 use crate::portal::{DEVELOPER, Shop};
 use crate::stack::{PASSWORD, id};
 
@@ -200,6 +201,19 @@ async fn furnish_tls(api: &Api) {
         "client_auth": "required", "ca_certificates": ["partners-ca"], "min_tls": "1.3"
     });
     api.make("/snis", asking).await;
+    // Nobody listens at port 1, so getting it fails.
+    let account = json!({
+        "name": "internal", "directory": "https://127.0.0.1:1/directory", "terms_agreed": true,
+        "ca_certificate": "partners-ca"
+    });
+    api.make("/acme-accounts", account).await;
+    let acme = json!({"account": "internal", "domains": ["shop.example.com", "www.shop.example.com"]});
+    api.make("/certificates", json!({"name": "shop", "acme": acme})).await;
+    eventually("that the authority cannot be asked", async || {
+        let seen = api.get("/certificates/shop").await.expect(200).body;
+        (seen["issuance"]["state"] == "failing").then_some(())
+    })
+    .await;
 }
 
 struct Furniture {
@@ -249,6 +263,12 @@ async fn every_list_and_object_of_the_console_is_fit_for_everybody() {
         "/console/ca-certificates/new",
         "/console/ca-certificates/partners-ca",
         "/console/ca-certificates/partners-ca/delete",
+        "/console/certificates/shop",
+        "/console/certificates/shop/edit",
+        "/console/acme-accounts",
+        "/console/acme-accounts/new",
+        "/console/acme-accounts/internal",
+        "/console/acme-accounts/internal/edit",
         "/console/plugins",
         &format!("/console/plugins/{limit}"),
         "/console/plugins/new?plugin=request-transform&route=echo",
@@ -277,6 +297,7 @@ async fn every_other_page_of_the_console_is_fit_for_everybody() {
         "/console/services",
         "/console/certificates",
         "/console/ca-certificates",
+        "/console/acme-accounts",
         "/console/plugins",
         "/console/apis",
         "/console/revisions",

@@ -353,7 +353,7 @@ impl Storage {
     }
 
     /// How to reach it.
-    fn url(&self) -> Option<&str> {
+    pub(crate) fn url(&self) -> Option<&str> {
         match self {
             Self::Shared(database) => Some(database.url()),
             Self::Own(server) => Some(server.url()),

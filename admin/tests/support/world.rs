@@ -12,7 +12,7 @@ use super::{Api, BROWSER, account};
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(admin::openapi::document);
 
 /// The nouns that are alike, by path, in an order in which each can be made.
-pub(crate) const NOUNS: [&str; 12] = [
+pub(crate) const NOUNS: [&str; 13] = [
     "upstreams",
     "targets",
     "services",
@@ -20,6 +20,7 @@ pub(crate) const NOUNS: [&str; 12] = [
     "certificates",
     "snis",
     "ca-certificates",
+    "acme-accounts",
     "consumers",
     "plugins",
     "apis",

@@ -169,7 +169,10 @@ impl<A> Entrance<A> {
                 };
                 let shaken = secure.accept(stream).await;
                 self.telemetry.tls_handshake(shaken.is_ok());
-                Transport::Tls(Box::new(shaken?))
+                let Some(stream) = shaken? else {
+                    return Ok(Opened::Nothing);
+                };
+                Transport::Tls(Box::new(stream))
             }
         };
         let downstream = Downstream::new(transport, addresses, self.telemetry.clone(), place);

@@ -16,8 +16,9 @@ use crate::stream::{Diverted, Ends, Streams};
 /// Shakes hands as the server of a connection.
 #[async_trait]
 pub(crate) trait Handshake: Send + Sync {
-    /// Speaks TLS on a connection of which no byte was read.
-    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>>;
+    /// Speaks TLS on a connection of which no byte was read; nothing comes of it where the handshake was all that was
+    /// wanted.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>>;
 }
 
 /// Handshakes of one listener.
@@ -54,8 +55,8 @@ impl Secure {
         self.passing.clone()
     }
 
-    /// A connection under TLS, or the reason why there is none in time.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    /// A connection under TLS if there is to be one, or the reason why there is none in time.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
         let shaking = async {
             // A silent client must not hold a place: it gets one when it has said something.
             stream.peek(&mut [0]).await?;

@@ -53,6 +53,9 @@ impl Proxy {
         };
         context.client_ip = Some(client.ip);
         let request = session.req_header_mut();
+        if let Some(answer) = runtime.challenges.answer(request) {
+            return Some(answer);
+        }
         if let Err(refusal) = self.find_route(request, context, &runtime, &client) {
             return Some(Answer::Refusal(refusal));
         }

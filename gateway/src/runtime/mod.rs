@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId};
 use plugins::Identity;
 
+use crate::challenges::Challenges;
 use crate::router::Router;
 use crate::telemetry::metrics::RouteMetrics;
 use crate::tls::Store;
@@ -73,6 +74,8 @@ pub struct Runtime {
     pub known: Known,
     /// Which certificate answers which name.
     pub tls: Arc<Store>,
+    /// What authorities are answered that ask whether names are ours.
+    pub challenges: Arc<Challenges>,
     /// The plugins of consumers.
     pub consumer_chains: Arc<HashMap<ConsumerId, Chain>>,
     /// The plugins of consumer groups, among them the limits of plans.
@@ -98,6 +101,7 @@ impl Runtime {
             routes: Sharded::default(),
             known,
             tls,
+            challenges: Arc::default(),
             consumer_chains: Arc::default(),
             group_chains: Arc::default(),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use model::Kind;
+use model::acme_challenge::ChallengeSpec;
 use model::id::{PluginId, RouteId, ServiceId, TargetId, UpstreamId};
 use model::plugin::PluginSpec;
 use model::route::RouteSpec;
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) plugins: BTreeMap<PluginId, PluginSpec>,
     pub(super) known: Roll,
     pub(super) tls: tls::Compiler,
+    pub(super) challenges: BTreeMap<Uuid, ChallengeSpec>,
 }
 
 /// Which part of a snapshot a row touches.
@@ -39,6 +41,7 @@ pub(super) enum Touched {
     Plugin,
     Caller,
     Tls,
+    Challenge,
 }
 
 impl State {
@@ -52,6 +55,7 @@ impl State {
             plugins: BTreeMap::new(),
             known: Roll::nobody(secret),
             tls: tls::Compiler::new(secret),
+            challenges: BTreeMap::new(),
         }
     }
 
@@ -79,6 +83,7 @@ impl State {
             Kind::CaCertificate => set(&mut self.tls.authorities, row)?,
             Kind::Consumer => self.known.set_consumer(row.id.into(), read(row)?),
             Kind::Credential => self.known.set_credential(row.id.into(), read(row)?.as_ref())?,
+            Kind::AcmeChallenge => set(&mut self.challenges, row)?,
             other => return Err(format!("this program does not know what a {other} is for")),
         }
         Ok(match row.kind {
@@ -87,6 +92,7 @@ impl State {
             Kind::Plugin => Touched::Plugin,
             Kind::Consumer | Kind::Credential => Touched::Caller,
             Kind::Upstream | Kind::Target => Touched::Place,
+            Kind::AcmeChallenge => Touched::Challenge,
             _ => Touched::Tls,
         })
     }

@@ -85,11 +85,14 @@ impl Compiler {
     /// When the certificates that are shown end.
     pub(crate) fn expiries(&self) -> Vec<Expiry> {
         let shown = self.certificates.values().filter(|spec| spec.enabled);
-        let expiry = |spec: &CertificateSpec| Expiry {
-            certificate: spec.name.to_string(),
-            at: spec.info.expires_at,
+        let expiry = |spec: &CertificateSpec| {
+            let info = spec.info.as_ref()?;
+            Some(Expiry {
+                certificate: spec.name.to_string(),
+                at: info.expires_at,
+            })
         };
-        shown.map(expiry).collect()
+        shown.filter_map(expiry).collect()
     }
 
     /// The store of what is there now.
@@ -120,8 +123,8 @@ impl Compiler {
     /// Opens the keys of certificates that changed. One that cannot be used keeps its last good form.
     fn load_keys(&mut self) {
         self.keys
-            .retain(|id, _| self.certificates.get(id).is_some_and(|spec| spec.enabled));
-        for (id, spec) in self.certificates.iter().filter(|(_, spec)| spec.enabled) {
+            .retain(|id, _| self.certificates.get(id).is_some_and(is_shown));
+        for (id, spec) in self.certificates.iter().filter(|(_, spec)| is_shown(spec)) {
             if self.keys.get(id).is_some_and(|(known, _)| known == spec) {
                 continue;
             }
@@ -165,9 +168,9 @@ impl Compiler {
         let keys = match self.keys.get(&spec.certificate) {
             Some((_, keys)) => keys.clone(),
             None => {
-                // One that is off is somebody's choice.
+                // One that is off is somebody's choice, one that was not got yet is waited for.
                 let known = self.certificates.get(&spec.certificate);
-                if known.is_none_or(|certificate| certificate.enabled) {
+                if known.is_none_or(is_shown) {
                     let message = "its certificate cannot be used, so the default one is shown";
                     self.fail(id, message.to_owned());
                 }
@@ -200,6 +203,11 @@ impl Compiler {
     }
 }
 
+/// Whether clients shall get it: it is on, and there is one to show.
+fn is_shown(spec: &CertificateSpec) -> bool {
+    spec.enabled && spec.cert.is_some()
+}
+
 fn rules(spec: &SniSpec) -> Rules {
     let mut authorities = spec.ca_certificates.clone();
     authorities.sort_unstable();
@@ -221,7 +229,10 @@ fn open(sealer: &Sealer, id: CertificateId, spec: &CertificateSpec) -> Result<Ke
         let opened = sealer.open(place, key);
         keys::load(cert, &opened.ok_or("its key was sealed under another secret")?)
     };
-    let mut pairs = vec![pair(&spec.cert, spec.key.as_ref(), "key")?];
+    let mut pairs = Vec::with_capacity(2);
+    if let Some(cert) = &spec.cert {
+        pairs.push(pair(cert, spec.key.as_ref(), "key")?);
+    }
     if let Some(cert) = &spec.cert_alt {
         pairs.push(pair(cert, spec.key_alt.as_ref(), "key_alt")?);
     }

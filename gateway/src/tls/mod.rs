@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::challenges;
 use crate::listener::secure::Handshake;
 use crate::runtime::Runtime;
 
@@ -47,14 +48,18 @@ impl Acceptor {
 #[async_trait]
 impl Handshake for Acceptor {
     /// The name that was asked for and the certificates of the client, which were verified, are known to the connection
-    /// from then on.
-    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    /// from then on. An authority that asks whether a name is ours gets its answer, and no connection.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
         let greeting = LazyConfigAcceptor::new(Greeter::default(), stream).await?;
-        let store = self.current.load().as_ref().map(|runtime| runtime.tls.clone());
-        let store = store.ok_or_else(|| io::Error::other("there is no configuration yet"))?;
-        let config = store.find(greeting.client_hello().server_name()).config();
+        let runtime = self.current.load_full();
+        let runtime = runtime.ok_or_else(|| io::Error::other("there is no configuration yet"))?;
+        if let Some(config) = runtime.challenges.handshake(&greeting.client_hello()) {
+            return challenges::show(greeting, config).await.map(|()| None);
+        }
+        let config = runtime.tls.find(greeting.client_hello().server_name()).config();
         let config = config.map_err(io::Error::other)?;
-        greeting.into_stream(config).await
+        drop(runtime);
+        greeting.into_stream(config).await.map(Some)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A second pair with a key of the other type may stand beside the first, so that RSA and ECDSA serve the same names.
 
+mod automatic;
 mod details;
 mod pair;
 pub mod pem;
@@ -19,6 +20,7 @@ use crate::noun::{Kind, Noun};
 use crate::sealing::PrivateKey;
 use crate::validation::{Code, Errors};
 
+pub use automatic::{Acme, AcmeDraft, Issuance, IssuanceState, KeyType, pause, renewal};
 pub use details::{Details, EXPIRING, Validity};
 pub(crate) use details::{family, parse};
 pub use pair::check_key;
@@ -40,6 +42,8 @@ crate::draft! {
         /// The private key of the second chain.
         #[schema(write_only, value_type = Option<String>)]
         pub key_alt: Option<PrivateKey>,
+        /// Has Gatehouse get and renew it by itself, in place of `cert` and `key`; what is stored serves until then.
+        pub acme: Option<AcmeDraft>,
         /// Labels to find and group by.
         pub tags: Vec<String>,
         /// Whether it is shown to clients; default true.
@@ -47,6 +51,9 @@ crate::draft! {
         /// What the certificates say; only answered.
         #[schema(read_only, value_type = Object)]
         pub info: Value,
+        /// How far the getting of it has come; only answered.
+        #[schema(read_only, value_type = Object)]
+        pub issuance: Value,
     }
 }
 
@@ -55,8 +62,9 @@ crate::draft! {
 pub struct CertificateSpec {
     /// Unique name.
     pub name: Name,
-    /// The chain as PEM, the server's certificate first.
-    pub cert: String,
+    /// The chain as PEM, the server's certificate first; absent until an automatic one was got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert: Option<String>,
     /// The private key, sealed; never answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only, value_type = Option<String>)]
@@ -68,12 +76,19 @@ pub struct CertificateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only, value_type = Option<String>)]
     pub key_alt: Option<PrivateKey>,
+    /// How Gatehouse gets and renews it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
     /// Labels.
     pub tags: Vec<String>,
     /// Whether it is shown to clients.
     pub enabled: bool,
     /// What the certificates say.
-    pub info: CertificateInfo,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info: Option<CertificateInfo>,
+    /// How far the getting of it has come; only in answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuance: Option<Issuance>,
 }
 
 /// What the certificates of a pair say, and what is wrong with them now.
@@ -152,8 +167,18 @@ impl Noun for CertificateSpec {
     fn validate(draft: &CertificateDraft, errors: &mut Errors) -> Option<Self> {
         let name = Name::validate(draft.name.as_deref(), errors);
         let first = validate_pair(("cert", "key"), draft.cert.as_deref(), draft.key.as_ref(), errors);
-        if filled(draft.cert.as_deref()).is_none() {
-            errors.add("cert", Code::Required, "is required: the chain as PEM");
+        let acme = draft.acme.as_ref().map(|acme| Acme::validate(acme, errors));
+        let lacks = filled(draft.cert.as_deref()).is_none();
+        if lacks && acme.is_none() {
+            let message = "is required: the chain as PEM, unless `acme` says how to get it";
+            errors.add("cert", Code::Required, message);
+        } else if lacks
+            && draft
+                .key
+                .as_ref()
+                .is_some_and(|key| !key.is_blank() && !key.is_sealed())
+        {
+            errors.add("cert", Code::Required, "is required: the chain that the key belongs to");
         }
         let second = validate_pair(
             ("cert_alt", "key_alt"),
@@ -170,17 +195,29 @@ impl Noun for CertificateSpec {
             );
             errors.add("cert_alt", Code::Conflict, message);
         }
+        if second.is_some() && acme.is_some() {
+            let message = "must be empty: a certificate that is got automatically is one alone";
+            errors.add("cert_alt", Code::Conflict, message);
+        }
         let tags = validate_tags(&draft.tags, errors);
-        let (first, name) = (first?, name?);
+        let name = name?;
+        if first.is_none() && acme.is_none() {
+            return None;
+        }
+        let leaf = first.as_ref().map(|pair| pair.leaf.clone());
+        let info = leaf.map(|leaf| CertificateInfo::of(leaf, second.as_ref().map(|pair| pair.leaf.clone())));
+        let (cert, key) = first.map_or((None, None), |pair| (Some(pair.text), pair.key));
         Some(Self {
             name,
-            info: CertificateInfo::of(first.leaf, second.as_ref().map(|pair| pair.leaf.clone())),
-            cert: first.text,
-            key: first.key,
+            cert,
+            key,
             key_alt: second.as_ref().and_then(|pair| pair.key.clone()),
             cert_alt: second.map(|pair| pair.text),
+            acme: acme.flatten(),
             tags,
             enabled: draft.enabled.unwrap_or(true),
+            info,
+            issuance: None,
         })
     }
 
@@ -197,9 +234,15 @@ impl Noun for CertificateSpec {
     }
 
     fn search_terms(&self) -> Vec<String> {
-        let mut words = self.info.certificate.names.clone();
-        words.push(self.info.certificate.subject.clone());
-        words.push(self.info.certificate.fingerprint.clone());
+        let mut words = Vec::new();
+        if let Some(acme) = &self.acme {
+            words.extend(acme.domains.iter().map(ToString::to_string));
+        }
+        if let Some(info) = &self.info {
+            words.extend(info.certificate.names.iter().cloned());
+            words.push(info.certificate.subject.clone());
+            words.push(info.certificate.fingerprint.clone());
+        }
         words
     }
 }
@@ -251,14 +294,46 @@ fn validate_pair(
 }
 
 impl CertificateSpec {
+    /// What its certificates say: both, the one there is, or none yet.
+    pub fn details(&self) -> impl Iterator<Item = &Details> {
+        self.info.iter().flat_map(CertificateInfo::all)
+    }
+
+    /// An automatic one that is sent without its chain goes on with what it has.
+    pub fn keep_chain(&mut self, before: Option<&Self>) {
+        let Some(before) = before.filter(|_| self.acme.is_some() && self.cert.is_none()) else {
+            return;
+        };
+        self.cert.clone_from(&before.cert);
+        self.key.clone_from(&before.key);
+        self.info = before
+            .info
+            .as_ref()
+            .map(|info| CertificateInfo::of(info.certificate.clone(), None));
+    }
+
+    /// Fills in what depends on the time. That one ends soon is no problem where its renewal is on its way.
+    pub fn look(&mut self, now: Timestamp) {
+        let Some(info) = &mut self.info else { return };
+        info.look(now);
+        let renews = self
+            .issuance
+            .as_ref()
+            .is_some_and(|issuance| issuance.state == IssuanceState::Issued && issuance.next_attempt_at > now);
+        if renews && info.state == Some(Validity::Expiring) {
+            let ending = info.certificate.problems(now);
+            info.problems.retain(|problem| !ending.contains(problem));
+        }
+    }
+
     /// Refuses certificates that have ended; one that is stored already may stay while other members change.
     pub fn check_time(&self, before: Option<&Self>, now: Timestamp, errors: &mut Errors) {
         let known: Vec<&str> = before
-            .iter()
-            .flat_map(|before| before.info.all())
+            .into_iter()
+            .flat_map(Self::details)
             .map(|details| details.fingerprint.as_str())
             .collect();
-        for (path, details) in ["cert", "cert_alt"].into_iter().zip(self.info.all()) {
+        for (path, details) in ["cert", "cert_alt"].into_iter().zip(self.details()) {
             if details.not_after < now && !known.contains(&details.fingerprint.as_str()) {
                 let message = format!("expired on {}: take one that is valid", details.not_after.date());
                 errors.add(path, Code::Invalid, message);

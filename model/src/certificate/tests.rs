@@ -66,13 +66,13 @@ fn refused(body: Value, path: &str) -> String {
 fn a_certificate_says_what_people_want_to_know_of_it() {
     let pair = simple("api.example.com");
     let spec = valid(json!({"name": "api", "cert": pair.cert, "key": pair.key}));
-    let details = &spec.info.certificate;
+    let details = &spec.info.as_ref().expect("read").certificate;
     assert_eq!(details.subject, "CN=api.example.com");
     assert_eq!(details.names, ["api.example.com"]);
     assert_eq!((details.key_type.as_str(), details.authority), ("ECDSA P-256", false));
     assert_eq!(details.not_after, datetime!(2027-06-01 00:00 UTC));
     assert_eq!((details.fingerprint.len(), details.serial.is_empty()), (64, false));
-    assert_eq!(spec.info.expires_at, details.not_after);
+    assert_eq!(spec.info.as_ref().expect("read").expires_at, details.not_after);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn every_usual_kind_of_key_is_read() {
     for (key, kind) in [(p384, "ECDSA P-384"), (ed25519, "Ed25519"), (rsa, "RSA 2048")] {
         let pair = made(&params("a.example"), &key);
         let spec = valid(json!({"name": "a", "cert": pair.cert, "key": pair.key}));
-        assert_eq!(spec.info.certificate.key_type, kind);
+        assert_eq!(spec.info.expect("read").certificate.key_type, kind);
     }
 }
 
@@ -123,7 +123,7 @@ fn a_chain_goes_from_the_server_to_its_issuer() {
     let stranger = simple("stranger.example").cert;
     let key = key.serialize_pem();
     let right = valid(json!({"name": "a", "cert": format!("{leaf}{root}"), "key": key}));
-    assert_eq!(right.cert.matches("BEGIN").count(), 2);
+    assert_eq!(right.cert.expect("a chain").matches("BEGIN").count(), 2);
     let upside_down = refused(
         json!({"name": "a", "cert": format!("{root}{leaf}"), "key": key}),
         "cert",
@@ -147,7 +147,13 @@ fn a_second_pair_has_a_key_of_the_other_type() {
     let (one, two) = (simple("a.example"), simple("a.example"));
     let rsa = made(&params("a.example"), &KeyPair::from_pem(RSA).expect("a key"));
     let body = |cert: &str, key: &str| json!({"name": "a", "cert": one.cert, "key": one.key, "cert_alt": cert, "key_alt": key});
-    assert!(valid(body(&rsa.cert, &rsa.key)).info.alternative.is_some());
+    assert!(
+        valid(body(&rsa.cert, &rsa.key))
+            .info
+            .expect("read")
+            .alternative
+            .is_some()
+    );
     assert!(refused(body(&two.cert, &two.key), "cert_alt").contains("same type"));
     assert!(refused(body("", &rsa.key), "cert_alt").contains("is required"));
 }
@@ -201,7 +207,9 @@ fn the_state_follows_the_time() {
         ),
     ] {
         let pair = simple("a.example");
-        let mut info = valid(json!({"name": "a", "cert": pair.cert, "key": pair.key})).info;
+        let mut info = valid(json!({"name": "a", "cert": pair.cert, "key": pair.key}))
+            .info
+            .expect("read");
         info.look(day);
         assert_eq!(info.state, Some(state));
         assert!(info.problems.join(" ").contains(words), "{:?}", info.problems);
@@ -214,6 +222,7 @@ fn a_star_stands_for_one_label() {
     let pair = simple("*.example.com");
     let details = valid(json!({"name": "a", "cert": pair.cert, "key": pair.key}))
         .info
+        .expect("read")
         .certificate;
     for (name, covered) in [
         ("api.example.com", true),
@@ -278,6 +287,77 @@ fn an_authority_may_sign_and_has_a_list_of_its_own() {
         assert!(
             errors.at(path).is_some_and(|error| error.message.contains(words)),
             "{errors}"
+        );
+    }
+}
+
+#[test]
+fn an_automatic_certificate_needs_no_chain_and_keeps_the_one_it_has() {
+    let account = "0198c1d2-0000-7000-8000-000000000000";
+    let body = json!({"name": "shop", "acme": {"account": account, "domains": ["Shop.example."]}});
+    let mut fresh = valid(body.clone());
+    assert_eq!((fresh.cert.as_ref(), fresh.info.as_ref()), (None, None));
+    let acme = serde_json::to_value(&fresh.acme).expect("JSON");
+    assert_eq!(
+        acme,
+        json!({"account": account, "domains": ["shop.example"], "challenge": "http-01", "key_type": "ecdsa_p256"})
+    );
+    let pair = simple("shop.example");
+    let mut with_chain = body.clone();
+    with_chain["cert"] = pair.cert.clone().into();
+    with_chain["key"] = pair.key.clone().into();
+    let got = valid(with_chain.clone());
+    fresh.keep_chain(Some(&got));
+    assert_eq!((&fresh.cert, &fresh.info), (&got.cert, &got.info));
+    let other = simple("b.example");
+    let mut pasted = valid(json!({"name": "shop", "cert": other.cert, "key": other.key}));
+    pasted.keep_chain(Some(&got));
+    assert_ne!(pasted.cert, got.cert, "one that is pasted is what was sent");
+    let rsa = made(&params("shop.example"), &KeyPair::from_pem(RSA).expect("a key"));
+    (with_chain["cert_alt"], with_chain["key_alt"]) = (rsa.cert.into(), rsa.key.into());
+    assert!(refused(with_chain, "cert_alt").contains("must be empty"));
+    let mut body = body;
+    body["key"] = pair.key.into();
+    assert!(refused(body, "cert").contains("the key belongs to"));
+    assert!(
+        refused(
+            json!({"name": "shop", "acme": {"domains": ["*.shop.example"]}}),
+            "acme.domains.0"
+        )
+        .contains("`*`")
+    );
+    assert!(refused(json!({"name": "shop", "acme": {"domain": ["a"]}}), "acme.domain").contains("unknown field"));
+}
+
+#[test]
+fn that_an_automatic_certificate_ends_soon_is_a_problem_only_while_it_fails() {
+    let pair = simple("shop.example");
+    let mut spec = valid(json!({"name": "shop", "cert": pair.cert, "key": pair.key}));
+    let ends = spec.info.as_ref().expect("read").expires_at;
+    let soon = ends - time::Duration::days(3);
+    let day = time::Duration::DAY;
+    for (state, next_attempt_at, problems) in [
+        (IssuanceState::Issued, soon + day, 0),
+        // Nobody does it: its account is off, or control does not run.
+        (IssuanceState::Issued, soon - day, 1),
+        (IssuanceState::Failing, soon + day, 1),
+    ] {
+        spec.issuance = Some(Issuance {
+            state,
+            failures: 0,
+            last_error: None,
+            attempted_at: None,
+            issued_at: None,
+            next_attempt_at,
+        });
+        spec.look(soon);
+        let info = spec.info.as_ref().expect("read");
+        assert_eq!((info.state, info.problems.len()), (Some(Validity::Expiring), problems));
+        spec.look(ends + time::Duration::days(1));
+        assert_eq!(
+            spec.info.as_ref().map(|info| info.problems.len()),
+            Some(1),
+            "ended is ended"
         );
     }
 }

@@ -52,6 +52,19 @@ impl Secure<'_> {
         }
     }
 
+    /// The certificate that the gateway shows for a name, or why none is believed.
+    pub(crate) async fn certificate(&self, host: &str) -> io::Result<CertificateDer<'static>> {
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        let connector = TlsConnector::from(Arc::new(self.config()));
+        let shake = async {
+            let stream = TcpStream::connect(self.address).await?;
+            let stream = connector.connect(name, stream).await?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            Ok(shown.expect("a certificate").clone().into_owned())
+        };
+        timeout(SOON, shake).await.expect("an answer in time")
+    }
+
     /// GET over HTTP/1.1; the whole answer as text, or why there is none.
     pub(crate) async fn get(&self, host: &str, target: &str) -> io::Result<String> {
         let name = ServerName::try_from(host.to_owned()).expect("a name");

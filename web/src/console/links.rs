@@ -17,13 +17,14 @@ pub(super) fn page_of(kind: Kind, id: impl std::fmt::Display, state: Option<&Val
         | Kind::Upstream
         | Kind::Certificate
         | Kind::CaCertificate
+        | Kind::AcmeAccount
         | Kind::Consumer
         | Kind::Plugin
         | Kind::Api
         | Kind::Product
         | Kind::Plan => Some(urls::console::object(kind, id)),
         Kind::Target => owner("upstream", Kind::Upstream),
-        Kind::Sni => owner("certificate", Kind::Certificate),
+        Kind::Sni | Kind::AcmeChallenge => owner("certificate", Kind::Certificate),
         Kind::Credential => owner("consumer", Kind::Consumer),
         Kind::Subscription | Kind::Application | Kind::Developer => Some(urls::console::list(kind)),
         Kind::Admin => Some(urls::console::ADMINS.to_owned()),
@@ -40,6 +41,7 @@ pub(super) fn icon_of(kind: Option<Kind>) -> &'static str {
         Some(Kind::Route) => "git-fork",
         Some(Kind::Upstream | Kind::Target) => "network",
         Some(Kind::Certificate | Kind::Sni | Kind::CaCertificate) => "lock",
+        Some(Kind::AcmeAccount | Kind::AcmeChallenge) => "refresh-cw",
         Some(Kind::Consumer | Kind::ConsumerGroup) => "users",
         Some(Kind::Credential | Kind::ApiToken) => "key-round",
         Some(Kind::Plugin) => "plug",

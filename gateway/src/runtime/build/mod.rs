@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::chain::{Chain, Link};
 use super::state::{State, Touched};
 use super::{Route, Row, Runtime, Service, Settings};
+use crate::challenges::Challenges;
 use crate::tls::Expiry;
 use crate::upstream::Upstreams;
 
@@ -63,6 +64,7 @@ struct Changed {
     places: bool,
     plugins: bool,
     tls: bool,
+    challenges: bool,
 }
 
 /// The routes that have to be put together anew.
@@ -171,6 +173,7 @@ impl Builder {
                     Touched::Place => changed.places = true,
                     Touched::Plugin => changed.plugins = true,
                     Touched::Tls => changed.tls = true,
+                    Touched::Challenge => changed.challenges = true,
                     Touched::Caller => {}
                 }
             }
@@ -188,6 +191,9 @@ impl Builder {
         };
         if changed.tls {
             runtime.tls = Arc::new(self.state.tls.compile());
+        }
+        if changed.challenges {
+            runtime.challenges = self.compile_challenges();
         }
         let mut stale = Stale {
             routes: changed.routes,
@@ -209,6 +215,15 @@ impl Builder {
         let runtime = Arc::new(runtime);
         self.current = Some(runtime.clone());
         runtime
+    }
+
+    fn compile_challenges(&mut self) -> Arc<Challenges> {
+        let (challenges, failures) = Challenges::new(&self.state.challenges);
+        self.uncompilable.retain(|(kind, _), _| *kind != Kind::AcmeChallenge);
+        let failures = failures.into_iter();
+        self.uncompilable
+            .extend(failures.map(|(id, message)| ((Kind::AcmeChallenge, id), message)));
+        Arc::new(challenges)
     }
 
     /// Puts routes together with their services and chains, and indexes those that are new.

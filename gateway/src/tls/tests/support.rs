@@ -86,7 +86,7 @@ impl Front {
 }
 
 async fn echo(acceptor: &Acceptor, stream: TcpStream) {
-    let Ok(mut stream) = acceptor.handshake(stream).await else {
+    let Ok(Some(mut stream)) = acceptor.handshake(stream).await else {
         return;
     };
     let mut piece = [0; 64];

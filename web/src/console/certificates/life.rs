@@ -1,6 +1,6 @@
 //! The life of a certificate, as a chip and a bar.
 
-use model::certificate::{Details, Validity};
+use model::certificate::{CertificateSpec, Details, IssuanceState, Validity};
 use model::clock::Timestamp;
 use time::Duration;
 
@@ -24,6 +24,44 @@ pub(super) struct Life {
 }
 
 impl Life {
+    /// The life of a certificate: of two the one that ends first, and whether it is renewed by itself.
+    pub(super) fn of_certificate(certificate: &CertificateSpec, now: Timestamp) -> Self {
+        let state = certificate.issuance.as_ref().map(|issuance| issuance.state);
+        let Some(details) = certificate.details().min_by_key(|details| details.not_after) else {
+            let failing = state == Some(IssuanceState::Failing);
+            let (tone, chip) = if failing {
+                ("bad", "Cannot be got")
+            } else {
+                ("warn", "Being got")
+            };
+            return Self::not_begun(tone, chip);
+        };
+        let life = Self::of(details, now);
+        let told = match (state, details.validity(now)) {
+            (_, Validity::Expired) | (None, _) => return life,
+            (Some(IssuanceState::Failing), Validity::Expiring) => (life.tone, "Renewal fails"),
+            (Some(IssuanceState::Failing), _) => ("warn", "Renewal fails"),
+            (Some(IssuanceState::Pending), _) => ("warn", "Being replaced"),
+            (Some(IssuanceState::Issued), Validity::Expiring) => ("ok", "Valid"),
+            (Some(IssuanceState::Issued), _) => return life,
+        };
+        Self {
+            tone: told.0,
+            chip: told.1.to_owned(),
+            ..life
+        }
+    }
+
+    fn not_begun(tone: &'static str, chip: &str) -> Self {
+        Self {
+            tone,
+            chip: chip.to_owned(),
+            begins: String::new(),
+            ends: String::new(),
+            over: 0,
+        }
+    }
+
     /// The life of this certificate.
     pub(super) fn of(details: &Details, now: Timestamp) -> Self {
         let left = details.not_after - now;

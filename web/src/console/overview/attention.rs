@@ -166,6 +166,7 @@ fn of_certificates(conditions: &Conditions) -> Vec<Attention> {
             &conditions.aging_certificates,
         ),
     ];
+    let failing = failing_certificates(conditions);
     let attention = classes.into_iter().filter_map(|(tone, one, many, text, names)| {
         let item = match names.as_slice() {
             [] => return None,
@@ -178,7 +179,33 @@ fn of_certificates(conditions: &Conditions) -> Vec<Attention> {
         };
         Some(item)
     });
-    attention.collect()
+    failing.into_iter().chain(attention).collect()
+}
+
+fn failing_certificates(conditions: &Conditions) -> Option<Attention> {
+    let names = &conditions.failing_certificates;
+    let item = match names.as_slice() {
+        [] => return None,
+        [name] => {
+            let reason = conditions.failing_reason.as_deref().map(advice);
+            let title = format!("Certificate {name} cannot be got");
+            Attention::new("bad", title, reason.unwrap_or_default())
+                .at(urls::console::object(Kind::Certificate, name), "Inspect")
+        }
+        several => Attention::new(
+            "bad",
+            format!("{} certificates cannot be got", several.len()),
+            several.join(", "),
+        )
+        .at(urls::console::list(Kind::Certificate), "Review"),
+    };
+    Some(item)
+}
+
+/// What to look after; the authority's own words are on the certificate's page.
+fn advice(reason: &str) -> String {
+    let (advice, _) = reason.split_once("; the authority says: ").unwrap_or((reason, ""));
+    text::sentence(&advice.replace('`', "\""))
 }
 
 fn of_mails(conditions: &Conditions) -> Vec<Attention> {

@@ -18,6 +18,8 @@ fn calm() -> Conditions {
         expired_certificates: Vec::new(),
         ending_certificates: Vec::new(),
         aging_certificates: Vec::new(),
+        failing_certificates: Vec::new(),
+        failing_reason: None,
         ending_tokens: Vec::new(),
     }
 }
@@ -143,6 +145,41 @@ fn certificates_are_spoken_of_before_they_end() {
             "Certificate soon ends within 30 days"
         ]
     );
+}
+
+#[test]
+fn a_certificate_that_cannot_be_got_is_spoken_of_with_the_reason() {
+    let conditions = Conditions {
+        failing_certificates: vec!["shop".to_owned()],
+        failing_reason: Some("the authority says: no address for shop.example (dns)".to_owned()),
+        ..calm()
+    };
+    let gateways = [gateway("edge")];
+    let found = find(
+        &State {
+            gateways: &gateways,
+            newest: None,
+            conditions: &conditions,
+            failing: &[],
+        },
+        NOW,
+    );
+    let [item] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(
+        (item.tone, item.title.as_str()),
+        ("bad", "Certificate shop cannot be got")
+    );
+    assert_eq!(item.text, "The authority says: no address for shop.example (dns).");
+    assert_eq!(item.href, "/console/certificates/shop");
+    assert_eq!(
+        advice("`a.example` cannot be reached: look; the authority says: Get \"http://a.example/\" (connection)"),
+        "\"a.example\" cannot be reached: look."
+    );
+    let conditions = Conditions {
+        failing_certificates: vec!["a".to_owned(), "b".to_owned()],
+        ..calm()
+    };
+    assert_eq!(titles(&gateways, &conditions), ["2 certificates cannot be got"]);
 }
 
 #[test]

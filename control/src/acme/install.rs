@@ -1,0 +1,109 @@
+//! Puts a certificate that was got in its place, in one change: chain and key, the names that it serves, its challenges.
+
+use model::actor::Actor;
+use model::certificate::{Acme, CertificateSpec, renewal};
+use model::clock::Timestamp;
+use model::sni::{SniDraft, SniSpec};
+use model::{Stored, Submission};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::challenges::{self, Trace};
+use super::orders::{self, Failure};
+use crate::change::Change;
+use crate::error::{Error, Result};
+use crate::store::{self, Precondition};
+use crate::{Control, Mode};
+
+/// Stores chain and key; from the revision on gateways show them.
+pub(super) async fn install(
+    control: &Control,
+    certificate: &Stored<CertificateSpec>,
+    acme: &Acme,
+    (chain, key): (&str, &str),
+) -> Result<(), Failure> {
+    let id = certificate.id.0;
+    let author = Actor::system();
+    let written = control.write(&author, Mode::Commit, async |change| {
+        let patch = json!({"cert": chain, "key": key});
+        let stored = store::merge::<CertificateSpec>(change, &id.to_string(), Precondition::default(), &patch).await?;
+        serve_names(change, id, acme).await?;
+        challenges::withdraw(change, id, Trace::WithCertificate).await?;
+        let next = next_attempt(&stored, change.now());
+        orders::succeed(change, id, acme, next).await
+    });
+    match written.await {
+        Ok(_) => Ok(()),
+        Err(Error::Invalid(errors)) => {
+            Err(Failure::new(format!("what the authority sent cannot be used: {errors}")).spent())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives each name that nothing answers yet to the certificate. What somebody gave to another one stays so.
+async fn serve_names(change: &mut Change, certificate: Uuid, acme: &Acme) -> Result<()> {
+    for name in &acme.domains {
+        if store::find::<SniSpec>(change.connection(), name.as_str(), false)
+            .await?
+            .is_some()
+        {
+            continue;
+        }
+        let draft = SniDraft {
+            name: Some(name.to_string()),
+            certificate: Some(certificate.to_string()),
+            ..SniDraft::default()
+        };
+        store::insert::<SniSpec>(change, Uuid::now_v7(), Submission::from(draft)).await?;
+    }
+    Ok(())
+}
+
+/// When it is renewed. One that came near its end already does not come back at once.
+fn next_attempt(stored: &Stored<CertificateSpec>, now: Timestamp) -> Timestamp {
+    let Some(details) = stored.spec.details().next() else {
+        return now;
+    };
+    let life = details.not_after - details.not_before;
+    renewal(stored.id.into(), details.not_before, details.not_after).max(now + life / 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::certificate::CertificateDraft;
+    use model::{Draft as _, Errors, Noun as _};
+    use rcgen::{CertificateParams, KeyPair};
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn stored(not_before: Timestamp, not_after: Timestamp) -> Stored<CertificateSpec> {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec!["shop.example".to_owned()]).expect("a name");
+        (params.not_before, params.not_after) = (not_before, not_after);
+        let cert = params.self_signed(&key).expect("signed").pem();
+        let body = json!({"name": "shop", "cert": cert, "key": key.serialize_pem()});
+        let draft = CertificateDraft::read(&body).draft;
+        Stored {
+            id: Uuid::from_u128(1).into(),
+            spec: CertificateSpec::validate(&draft, &mut Errors::new()).expect("valid"),
+            version: 1,
+            created_at: not_before,
+            updated_at: not_before,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_not_ordered_again_as_soon_as_it_is_there() {
+        let (begins, ends) = (datetime!(2026-01-01 00:00 UTC), datetime!(2026-01-21 00:00 UTC));
+        let fresh = next_attempt(&stored(begins, ends), begins);
+        assert!(
+            fresh > begins + Duration::days(12) && fresh < begins + Duration::days(14),
+            "{fresh}"
+        );
+        let late = ends - Duration::hours(1);
+        assert_eq!(next_attempt(&stored(begins, ends), late), late + Duration::days(1));
+    }
+}

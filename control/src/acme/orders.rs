@@ -1,0 +1,266 @@
+//! How far each automatic certificate is: when the next attempt is due, what the last one came to.
+
+use std::collections::HashMap;
+
+use model::actor::{Action, Actor, Resource};
+use model::certificate::{Acme, CertificateSpec, Issuance, IssuanceState, pause};
+use model::clock::Timestamp;
+use model::{Kind, Stored};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::challenges::{self, Trace};
+use crate::audit::{self, Event};
+use crate::change::Change;
+use crate::error::{Error, Result};
+use crate::store::{self, to_json};
+use crate::{Control, Mode};
+
+/// The pause after an attempt that never came to the authority.
+const SHORT_PAUSE: time::Duration = time::Duration::minutes(1);
+
+/// An order that was begun and not done with.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    /// Where the authority has it.
+    pub(super) url: Option<String>,
+    /// The sealed key that its certificate will have.
+    pub(super) key: Option<Vec<u8>>,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// A sentence for people.
+    pub(super) message: String,
+    /// When the authority wants to be asked again.
+    pub(super) retry_after: Option<std::time::Duration>,
+    /// Whether the order is of no more use.
+    pub(super) spent: bool,
+    /// Whether the authority was asked, and may count it.
+    pub(super) counts: bool,
+}
+
+/// Follows a certificate that was made, changed or deleted.
+pub(crate) async fn follow(change: &mut Change, id: Uuid, spec: Option<&CertificateSpec>) -> Result<()> {
+    let Some((spec, acme)) = spec.and_then(|spec| Some((spec, spec.acme.as_ref()?))) else {
+        sqlx::query!("delete from acme_orders where certificate_id = $1", id)
+            .execute(change.connection())
+            .await?;
+        return challenges::withdraw(change, id, Trace::WithCertificate).await;
+    };
+    let fingerprint = spec.details().next().map(|details| details.fingerprint.as_str());
+    let now = change.now();
+    sqlx::query!(
+        "insert into acme_orders (certificate_id, wanted, fingerprint, next_attempt_at) values ($1, $2, $3, $4)
+         on conflict (certificate_id) do update
+         set wanted = excluded.wanted, fingerprint = excluded.fingerprint, next_attempt_at = excluded.next_attempt_at,
+             failures = 0, last_error = null, issued_at = null, order_url = null, order_key = null
+         where acme_orders.wanted <> excluded.wanted or acme_orders.fingerprint is distinct from excluded.fingerprint",
+        id,
+        to_json(acme)?,
+        fingerprint,
+        now,
+    )
+    .execute(change.connection())
+    .await?;
+    Ok(())
+}
+
+/// How far these certificates are.
+pub(crate) async fn of(connection: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Issuance>> {
+    let rows = sqlx::query!(
+        "select certificate_id, failures, last_error, attempted_at, issued_at, next_attempt_at
+         from acme_orders where certificate_id = any($1)",
+        ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let issuances = rows.into_iter().map(|row| {
+        let state = match (&row.last_error, row.issued_at) {
+            (Some(_), _) => IssuanceState::Failing,
+            (_, None) => IssuanceState::Pending,
+            (_, Some(_)) => IssuanceState::Issued,
+        };
+        let issuance = Issuance {
+            state,
+            failures: row.failures.try_into().unwrap_or_default(),
+            last_error: row.last_error,
+            attempted_at: row.attempted_at,
+            issued_at: row.issued_at,
+            next_attempt_at: row.next_attempt_at,
+        };
+        (row.certificate_id, issuance)
+    });
+    Ok(issuances.collect())
+}
+
+/// Has a certificate got anew at once, whatever its turn is.
+pub async fn renew(change: &mut Change, reference: &str) -> Result<Stored<CertificateSpec>> {
+    change.authorize(Resource::Certificates, Action::Write)?;
+    let found = store::find::<CertificateSpec>(change.connection(), reference, true).await?;
+    let stored = found.ok_or_else(|| Error::not_found(Kind::Certificate, reference))?;
+    let name = stored.spec.name.to_string();
+    let Some(acme) = &stored.spec.acme else {
+        return Err(Error::Conflict(format!(
+            "certificate `{name}` is not got automatically: send another chain and key, or set `acme`"
+        )));
+    };
+    if !stored.spec.enabled || !is_on(change.connection(), acme).await? {
+        return Err(Error::Conflict(format!(
+            "certificate `{name}` or its ACME account is off: switch it on first"
+        )));
+    }
+    let (actor, now) = (change.actor().clone(), change.now());
+    sqlx::query!(
+        "update acme_orders set next_attempt_at = $2 where certificate_id = $1",
+        stored.id.0,
+        now
+    )
+    .execute(change.connection())
+    .await?;
+    let event = Event {
+        action: "certificate.renewal_asked",
+        object: Some((Kind::Certificate, stored.id.0, &name)),
+        detail: Some(json!({"domains": acme.domains})),
+    };
+    audit::record(change.connection(), &actor, now, event).await?;
+    store::shown(change.connection(), stored, now).await
+}
+
+async fn is_on(connection: &mut PgConnection, acme: &Acme) -> Result<bool> {
+    let on = sqlx::query_scalar!("select enabled from acme_accounts where id = $1", acme.account.0);
+    Ok(on.fetch_optional(connection).await?.unwrap_or(false))
+}
+
+/// Has what failed under an account tried again at once.
+pub(crate) async fn retry(change: &mut Change, account: Uuid) -> Result<()> {
+    let now = change.now();
+    sqlx::query!(
+        "update acme_orders set next_attempt_at = $2 from certificates
+         where certificates.id = certificate_id and acme_account_id = $1 and last_error is not null",
+        account,
+        now,
+    )
+    .execute(change.connection())
+    .await?;
+    Ok(())
+}
+
+/// The certificates whose turn it is, the longest waiting first.
+pub(super) async fn due(control: &Control, busy: &[Uuid], limit: i64) -> Result<Vec<Uuid>> {
+    let due = sqlx::query_scalar!(
+        "select certificate_id from acme_orders
+              join certificates on certificates.id = certificate_id
+              join acme_accounts on acme_accounts.id = acme_account_id
+         where next_attempt_at <= $1 and certificates.enabled and acme_accounts.enabled and certificate_id <> all($2)
+         order by next_attempt_at, certificate_id limit $3",
+        control.now(),
+        busy,
+        limit,
+    );
+    Ok(due.fetch_all(control.pool()).await?)
+}
+
+/// Notes that an attempt begins; returns what an earlier one left behind.
+pub(super) async fn begin(control: &Control, id: Uuid) -> Result<Begun> {
+    let row = sqlx::query!(
+        "update acme_orders set attempted_at = $2 where certificate_id = $1 returning order_url, order_key",
+        id,
+        control.now(),
+    )
+    .fetch_optional(control.pool())
+    .await?;
+    Ok(row.map_or_else(Begun::default, |row| Begun {
+        url: row.order_url,
+        key: row.order_key,
+    }))
+}
+
+/// Keeps where an order is, so that it is gone on with whatever happens; its key comes later.
+pub(super) async fn keep_order(control: &Control, id: Uuid, url: &str) -> Result<()> {
+    sqlx::query!(
+        "update acme_orders set order_url = $2, order_key = null where certificate_id = $1",
+        id,
+        url
+    )
+    .execute(control.pool())
+    .await?;
+    Ok(())
+}
+
+/// Keeps the sealed key of an order before the authority gets to know of it.
+pub(super) async fn keep_key(control: &Control, id: Uuid, key: &[u8]) -> Result<()> {
+    sqlx::query!(
+        "update acme_orders set order_key = $2 where certificate_id = $1",
+        id,
+        key
+    )
+    .execute(control.pool())
+    .await?;
+    Ok(())
+}
+
+/// Notes that a certificate was got. What was asked for may have changed meanwhile: then the next attempt is due.
+pub(super) async fn succeed(change: &mut Change, id: Uuid, wanted: &Acme, next: Timestamp) -> Result<()> {
+    let now = change.now();
+    sqlx::query!(
+        "update acme_orders
+         set failures = 0, last_error = null, order_url = null, order_key = null,
+             issued_at = case when wanted = $2 then $3::timestamptz end,
+             next_attempt_at = case when wanted = $2 then $4::timestamptz else $3::timestamptz end
+         where certificate_id = $1",
+        id,
+        to_json(wanted)?,
+        now,
+        next,
+    )
+    .execute(change.connection())
+    .await?;
+    Ok(())
+}
+
+/// Notes that an attempt failed, and takes its challenges back.
+pub(super) async fn fail(control: &Control, id: Uuid, failure: &Failure) -> Result<()> {
+    let author = Actor::system();
+    let written = control.write(&author, Mode::Commit, async |change| {
+        challenges::withdraw(change, id, Trace::Recorded).await?;
+        let failures = sqlx::query_scalar!(
+            "select failures from acme_orders where certificate_id = $1 for update",
+            id
+        )
+        .fetch_optional(change.connection())
+        .await?;
+        // It may have been deleted meanwhile, or made one that is not automatic.
+        let Some(failures) = failures else { return Ok(()) };
+        let failures = failures.saturating_add(i32::from(failure.counts));
+        let now = change.now();
+        let next = now + until_next(id, failures, failure);
+        sqlx::query!(
+            "update acme_orders
+             set failures = $2, last_error = $3, next_attempt_at = $4,
+                 order_url = case when $5 then null else order_url end,
+                 order_key = case when $5 then null else order_key end
+             where certificate_id = $1",
+            id,
+            failures,
+            failure.message,
+            next,
+            failure.spent,
+        )
+        .execute(change.connection())
+        .await?;
+        Ok(())
+    });
+    written.await.map(|_| ())
+}
+
+fn until_next(id: Uuid, failures: i32, failure: &Failure) -> time::Duration {
+    if !failure.counts {
+        return SHORT_PAUSE;
+    }
+    let pause = pause(id, failures.try_into().unwrap_or(1));
+    let asked = failure.retry_after.unwrap_or_default();
+    time::Duration::try_from(pause.max(asked)).unwrap_or(time::Duration::DAY)
+}
