@@ -7,7 +7,7 @@ use serde_json::json;
 use super::rule::Rule;
 
 /// The body of a refusal in JSON (RFC 9457).
-pub(super) fn problem_json(reason: Reason, detail: &str, request_id: &str) -> String {
+pub(crate) fn problem_json(reason: Reason, detail: &str, request_id: &str) -> String {
     let body = json!({
         "type": format!("urn:gatehouse:reason:{}", reason.code()),
         "title": reason.title(),

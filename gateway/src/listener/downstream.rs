@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::connections::Connection;
 use super::facts::{Addresses, Digests};
 use super::guarded::Guarded;
-use super::serve::lifetime;
+use super::session::lifetime;
 use super::transport::Transport;
 use crate::config::limits;
 use crate::telemetry::Telemetry;
