@@ -31,7 +31,7 @@ use crate::stream::{Diverted, Passed, Streams};
 use downstream::Downstream;
 use transport::Transport;
 
-pub(crate) use accept::accept;
+pub(crate) use accept::{Hours, accept};
 pub(crate) use connections::{Connection, Connections};
 pub(crate) use options::{h2_options, server_options};
 pub(crate) use reception::Reception;
@@ -51,13 +51,13 @@ pub(crate) struct Entrance<A> {
     pub(crate) secure: Option<Secure>,
 }
 
-/// Serves the connections of a socket until told to stop.
-pub(crate) async fn serve<A>(listener: TcpListener, stopping: watch::Receiver<bool>, entrance: Entrance<A>)
+/// Serves the connections of a socket.
+pub(crate) async fn serve<A>(listener: TcpListener, hours: Hours, entrance: Entrance<A>)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let entrance = Arc::new(entrance);
-    accept(listener, stopping, |stream, peer| enter(&entrance, stream, peer)).await;
+    accept(listener, hours, |stream, peer| enter(&entrance, stream, peer)).await;
 }
 
 fn enter<A>(entrance: &Arc<Entrance<A>>, stream: TcpStream, peer: SocketAddr)

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ProxyProtocol};
 use crate::error::Error;
-use crate::listener::{self, Entrance, Reception, Secure};
+use crate::listener::{self, Entrance, Hours, Reception, Secure};
 use crate::proxy::Proxy;
 use crate::status::Status;
 use crate::stream::Streams;
@@ -53,8 +53,8 @@ pub(super) struct Doors {
     pub(super) reception: Reception,
     pub(super) passing: Arc<Streams>,
     pub(super) acceptor: Arc<Acceptor>,
-    /// Set when nobody is let in any more.
-    pub(super) stopping: watch::Receiver<bool>,
+    /// When clients are let in.
+    pub(super) hours: Hours,
     /// Set while connections should go.
     pub(super) leaving: watch::Receiver<bool>,
 }
@@ -90,14 +90,14 @@ impl Doors {
             counted: true,
             secure,
         };
-        attend(socket, self.stopping.clone(), entrance)
+        attend(socket, self.hours.clone(), entrance)
     }
 
     fn pass_on(&self, socket: std::net::TcpListener) -> Result<SocketAddr, Error> {
         let (socket, address) = listening(socket)?;
-        let (streams, stopping) = (self.passing.clone(), self.stopping.clone());
+        let (streams, hours) = (self.passing.clone(), self.hours.clone());
         tokio::spawn(async move {
-            listener::accept(socket, stopping, |stream, peer| streams.enter(stream, peer)).await;
+            listener::accept(socket, hours, |stream, peer| streams.enter(stream, peer)).await;
         });
         Ok(address)
     }
@@ -116,7 +116,11 @@ impl Doors {
             counted: false,
             secure: None,
         };
-        attend(socket, ending.clone(), entrance)
+        let hours = Hours {
+            stopping: ending.clone(),
+            ..self.hours.clone()
+        };
+        attend(socket, hours, entrance)
     }
 }
 
@@ -131,11 +135,11 @@ fn inner(telemetry: Arc<Telemetry>) -> Reception {
 
 fn attend<A: HttpServerApp + Send + Sync + 'static>(
     socket: std::net::TcpListener,
-    stopping: watch::Receiver<bool>,
+    hours: Hours,
     entrance: Entrance<A>,
 ) -> Result<SocketAddr, Error> {
     let (socket, address) = listening(socket)?;
-    tokio::spawn(listener::serve(socket, stopping, entrance));
+    tokio::spawn(listener::serve(socket, hours, entrance));
     Ok(address)
 }
 

@@ -19,7 +19,7 @@ use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Connections, Reception};
+use crate::listener::{self, Connections, Hours, Reception};
 use crate::pressure::{Pressure, Watcher};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
@@ -87,7 +87,8 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Listens, and begins to follow the configuration. Requests are refused until the first one is loaded.
+    /// Listens, and begins to follow the configuration. Until the first one is loaded requests are refused, or left to the
+    /// program before where its sockets were taken over.
     pub fn start(config: Config) -> Result<Running, Error> {
         let instance = instance(&config)?;
         let listeners = Listeners::bind(&config)?;
@@ -109,7 +110,10 @@ impl Gateway {
             passing: Arc::new(streams(&config, &shared, &reception, &usage, &stop_following)),
             acceptor: Arc::new(Acceptor::new(shared.current.clone())),
             leaving: watch_memory(&config, &shared, &connections, &stop_accepting),
-            stopping: stop_accepting,
+            hours: Hours {
+                served: config.sockets.are_shared().then(|| shared.changed.subscribe()),
+                stopping: stop_accepting,
+            },
             reception,
         };
         let addresses = doors.open(listeners, shared.status(), &stop_following)?;
