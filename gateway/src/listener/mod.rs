@@ -129,7 +129,7 @@ impl<A> Entrance<A> {
                     Diverted::Passed(passed) => return Ok(Opened::Stream(passed, secure.passing())),
                     Diverted::Lost => return Ok(Opened::Nothing),
                 };
-                let shaken = secure.accept(stream).await;
+                let shaken = secure.accept(stream, &place).await;
                 telemetry.tls_handshake(shaken.is_ok());
                 let Some(stream) = shaken? else {
                     return Ok(Opened::Nothing);
