@@ -263,13 +263,28 @@ impl Guarded {
 
     fn poll_http2(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
-        if self.give(buf, usize::MAX) == 0 {
-            ready!(self.io()?.poll_read(cx, buf))?;
-        }
-        let Checks::Http2(flow) = &mut self.checks else {
-            return Poll::Ready(Ok(()));
+        let received = if self.give(buf, usize::MAX) > 0 {
+            Poll::Ready(Ok(()))
+        } else {
+            self.io()?.poll_read(cx, buf)
         };
-        let Err(rule) = flow.received(&buf.filled()[start..], Instant::now()) else {
+        let Checks::Http2(flow) = &mut self.checks else {
+            return received;
+        };
+        let looked = match received {
+            Poll::Ready(received) => {
+                received?;
+                flow.received(&buf.filled()[start..], Instant::now())
+            }
+            Poll::Pending => {
+                let Some(end) = flow.headers_end() else {
+                    return Poll::Pending;
+                };
+                ready!(self.reading.poll(cx, end));
+                Err(Rule::HeadTime)
+            }
+        };
+        let Err(rule) = looked else {
             return Poll::Ready(Ok(()));
         };
         let goaway = flow.goaway();

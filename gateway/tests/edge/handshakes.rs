@@ -147,3 +147,24 @@ async fn g_32_who_stalls_in_a_handshake_holds_up_nobody_else() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_7_a_client_that_stalls_in_the_preface_of_http_2_is_let_go() {
+    let (gateway, _recorder) = open_gateway().await;
+    let address = gateway.tls_addresses()[0];
+    let mut stalling = shake(connect(1, address).await, b"h2").await;
+    stalling.write_all(b"P").await.expect("written");
+    let (mut client, connection) = h2::client::handshake(shake(connect(1, address).await, b"h2").await)
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    let request = http::Request::get("https://a.example/").body(()).expect("a request");
+    let (response, _) = client.send_request(request, true).expect("sent");
+    assert_eq!(response.await.expect("an answer").status(), 200);
+    let mut heard = Vec::new();
+    let end = timeout(Duration::from_secs(30), stalling.read_to_end(&mut heard)).await;
+    assert!(end.is_ok(), "the connection stays open");
+    assert!(heard.is_empty(), "{heard:?}");
+    drop(client);
+    gateway.stop().await;
+}

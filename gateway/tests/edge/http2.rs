@@ -245,6 +245,24 @@ async fn g_6_a_client_that_takes_nothing_does_not_hold_others_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g_7_headers_that_do_not_end_end_the_connection() {
+    let (gateway, recorder) = open_gateway().await;
+    let mut connection = Connection::open(gateway.proxy_addresses()[0]).await;
+    let mut post = get("/x");
+    post[0].1 = "POST";
+    // A request whose body goes on keeps the connection busy meanwhile.
+    let open = Frame::new(HEADERS, END_HEADERS, 1, &block(&post)).bytes();
+    let endless = Frame::new(HEADERS, END_STREAM, 3, &block(&get("/y"))).bytes();
+    connection.send(&[open, endless].concat()).await;
+    recorder.wait_for(1).await;
+    let end = connection.last_words().await;
+    assert!(matches!(end, End::GoAway(_)), "{end:?}");
+    refused_by(&gateway, "head_time").await;
+    assert_eq!(recorder.begun(), 1);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g_32_both_protocols_share_a_limit() {
     let recorder = super::recorder::Recorder::start().await;
     let gateway = Configuration::new()
