@@ -100,6 +100,12 @@ fn cases() -> Vec<Case> {
         instead("a path in the authority", ":authority", "a.example/y"),
         instead("a line end in the authority", ":authority", "a\r\nx: y"),
         instead("a space in the authority", ":authority", "a b"),
+    ]
+}
+
+/// Bodies that are not as long as is said.
+fn lengths() -> Vec<Case> {
+    vec![
         post("a body longer than its length", &[("content-length", "3")], b"hello"),
         post("a body shorter than its length", &[("content-length", "9")], b"hello"),
         post("a length with a sign", &[("content-length", "+5")], b"hello"),
@@ -108,13 +114,19 @@ fn cases() -> Vec<Case> {
             &[("content-length", "5"), ("content-length", "6")],
             b"hello",
         ),
+        post(
+            "the same length twice",
+            &[("content-length", "5"), ("content-length", "5")],
+            b"hello",
+        ),
+        post("an empty length", &[("content-length", "")], b""),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_5_nothing_that_is_not_http_1_comes_out_of_http_2() {
     let (gateway, recorder) = open_gateway().await;
-    for case in cases() {
+    for case in cases().into_iter().chain(lengths()) {
         let mut connection = Connection::open(gateway.proxy_addresses()[0]).await;
         let flags = END_HEADERS | if case.body.is_none() { END_STREAM } else { 0 };
         let mut bytes = Frame::new(HEADERS, flags, 1, &block(&case.fields)).bytes();
