@@ -76,8 +76,7 @@ impl Program {
         }
         self.announce(people.as_ref(), gateway.as_ref()).await?;
         if let Some(gateway) = &gateway
-            && !is_loaded(gateway).await
-            && taken.replaces()
+            && !is_loaded(gateway, taken.deadline()).await
         {
             bail!("the configuration was not loaded in time: the program before goes on");
         }
@@ -173,9 +172,9 @@ impl Program {
     }
 }
 
-/// Waits for the first configuration, so that whoever is replaced goes on until then.
-async fn is_loaded(gateway: &gateway::Running) -> bool {
-    let deadline = Instant::now() + CATCH_UP;
+/// Waits for the first configuration where there is a program that goes on until then; whether it came in time.
+async fn is_loaded(gateway: &gateway::Running, deadline: Option<Instant>) -> bool {
+    let Some(deadline) = deadline else { return true };
     while gateway.revision().is_none() && Instant::now() < deadline {
         sleep(LOOK).await;
     }

@@ -108,6 +108,8 @@ pub(crate) mod limits {
     pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
     /// TLS handshakes at once on one listener.
     pub(crate) const HANDSHAKES: usize = 1_024;
+    /// TLS handshakes at once from one address that is not a trusted proxy.
+    pub(crate) const HANDSHAKES_PER_ADDRESS: usize = 128;
     /// How long a connection may be used, more or less.
     pub(crate) const LIFETIME: Duration = Duration::from_secs(3_600);
     /// Requests on one connection.

@@ -23,6 +23,7 @@ mod status;
 mod stream;
 pub mod telemetry;
 pub mod tls;
+mod traffic;
 pub mod upstream;
 mod usage;
 

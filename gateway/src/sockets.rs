@@ -16,6 +16,8 @@ struct Held {
     inherited: Vec<(SocketAddr, TcpListener)>,
     /// Those in use, for the program after.
     bound: Vec<(SocketAddr, TcpListener)>,
+    /// Whether there is a program before, which accepts from the same queues.
+    shared: bool,
 }
 
 impl Sockets {
@@ -28,7 +30,13 @@ impl Sockets {
         Self(Arc::new(Mutex::new(Held {
             inherited,
             bound: Vec::new(),
+            shared: true,
         })))
+    }
+
+    /// Whether the program before still accepts from those that were taken over.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).shared
     }
 
     /// The socket for an address that a setting names: that of the program before, or a new one.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use database::TestServer;
-use gateway::{Config, Gateway, Running, Source};
+use gateway::{Config, Gateway, Running, Sockets, Source};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use support::{Configuration, Upstream, config, eventually, get};
@@ -287,4 +287,44 @@ async fn it_is_not_ready_before_the_first_configuration() {
     let refused = get(gateway.proxy_addresses()[0], "/", &[]).await;
     assert!(refused.status == 503 && refused.body.contains("not_ready"));
     gateway.stop().await;
+}
+
+/// Who is replaced serves until then, from the same sockets.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_sockets_over_accepts_nothing_before_it_can_serve() {
+    let database = database::TestDatabase::create(&MIGRATOR).await.expect("a database");
+    let upstream = Upstream::start().await;
+    let configuration = || {
+        let service = Configuration::new().service(1, &format!("http://{}", upstream.address));
+        service.route(2, 1, "/")
+    };
+    let revision = publish(database.url(), configuration()).await;
+    let mut locking = connect(database.url()).await;
+    let mut lock = locking.begin().await.expect("a transaction");
+    sqlx::query("lock table config_entries in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .expect("locked");
+    let config = configuration().config();
+    let sockets = config.sockets.clone();
+    let before = Gateway::start(config).expect("a gateway");
+    let (proxy, status) = (before.proxy_addresses()[0], before.status_address());
+    let after = Gateway::start(Config {
+        sockets: Sockets::inherited(sockets.copies().expect("copies")),
+        ..support::config(Source::Postgres(database.url().to_owned()))
+    });
+    let after = after.expect("a gateway");
+    assert_eq!((after.proxy_addresses()[0], after.status_address()), (proxy, status));
+    for _ in 0..50 {
+        assert_eq!(get(proxy, "/", &[]).await.status, 200);
+        assert_eq!(get(status, "/readyz", &[]).await.status, 200);
+    }
+    assert_eq!(after.revision(), None);
+    lock.rollback().await.expect("unlocked");
+    applied(&after, revision).await;
+    sockets.close();
+    before.stop().await;
+    assert_eq!(get(proxy, "/", &[]).await.status, 200);
+    assert_eq!(get(status, "/readyz", &[]).await.status, 200);
+    after.stop().await;
 }

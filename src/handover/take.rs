@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::{Context as _, Result};
 use gateway::Sockets;
+use tokio::time::Instant;
 
-use super::{PATIENCE, VARIABLE, wire};
+use super::{MARGIN, PATIENCE, VARIABLE, wire};
 
 /// The sockets of the program before, and the line to it.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(crate) struct Taken {
     /// The sockets; none of another program when there is none to replace.
     pub(crate) sockets: Sockets,
     before: Option<UnixStream>,
+    /// Until when the program before waits, less a margin.
+    deadline: Option<Instant>,
 }
 
 impl Taken {
@@ -22,6 +25,7 @@ impl Taken {
         let Some(path) = env::var_os(VARIABLE) else {
             return Ok(Self::default());
         };
+        let deadline = Instant::now() + PATIENCE - MARGIN;
         let taking = || -> Result<Self> {
             let mut stream = UnixStream::connect(&path)?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -31,14 +35,15 @@ impl Taken {
             Ok(Self {
                 sockets: Sockets::inherited(sockets),
                 before: Some(stream),
+                deadline: Some(deadline),
             })
         };
         taking().with_context(|| format!("cannot take over the sockets that {VARIABLE} names"))
     }
 
-    /// Whether this program takes another one's place.
-    pub(crate) const fn replaces(&self) -> bool {
-        self.before.is_some()
+    /// Until when this program has to serve, where it takes another one's place.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Tells the program before that this one serves; whether there was one.

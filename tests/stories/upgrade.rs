@@ -1,5 +1,6 @@
 //! Replacing the running program: nobody is refused, and no request is lost.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,8 +8,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
 
@@ -18,8 +21,10 @@ use crate::upstream::Upstream;
 
 /// Requests of one client each second.
 const RATE: u64 = 100;
-/// Clients, each with a connection that it keeps.
+/// Clients; every other one keeps its connection, the others connect anew for every request.
 const CLIENTS: usize = 6;
+/// Routes that a new program has to load before it can serve.
+const ROUTES: i32 = 5_000;
 /// What a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,7 +39,7 @@ impl Load {
     fn start(address: SocketAddr) -> Self {
         let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let clients = (0..CLIENTS)
-            .map(|_| tokio::spawn(ask(address, over.clone(), answered.clone())))
+            .map(|number| tokio::spawn(ask(address, number % 2 == 0, over.clone(), answered.clone())))
             .collect();
         Self {
             over,
@@ -51,19 +56,24 @@ impl Load {
         .await;
     }
 
-    /// Every failure that a client saw.
-    async fn failures(self) -> Vec<String> {
+    /// Nobody saw anything go wrong.
+    async fn succeeds(self) {
         self.over.store(true, Ordering::SeqCst);
         let mut failures = Vec::new();
         for client in self.clients {
             failures.extend(client.await.expect("a client"));
         }
-        failures
+        assert!(
+            failures.is_empty(),
+            "{} requests failed: {:?}",
+            failures.len(),
+            &failures[..failures.len().min(5)]
+        );
     }
 }
 
-/// One client: it keeps its connection until it is told to close it, and tries nothing twice.
-async fn ask(address: SocketAddr, over: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> Vec<String> {
+/// One client: if it keeps its connection, then until it is told to close it; it tries nothing twice.
+async fn ask(address: SocketAddr, keeps: bool, over: Arc<AtomicBool>, answered: Arc<AtomicUsize>) -> Vec<String> {
     let (mut failures, mut kept) = (Vec::new(), None);
     let mut ticks = interval(Duration::from_micros(1_000_000 / RATE));
     while !over.load(Ordering::SeqCst) {
@@ -78,7 +88,7 @@ async fn ask(address: SocketAddr, over: Arc<AtomicBool>, answered: Arc<AtomicUsi
                 }
             },
         };
-        match timeout(PATIENCE, exchange(connection)).await {
+        match timeout(PATIENCE, exchange(connection, keeps)).await {
             Ok(Ok(connection)) => {
                 kept = connection;
                 answered.fetch_add(1, Ordering::SeqCst);
@@ -91,10 +101,11 @@ async fn ask(address: SocketAddr, over: Arc<AtomicBool>, answered: Arc<AtomicUsi
 }
 
 /// One request and its answer; the connection, when it may be used again.
-async fn exchange(mut connection: BufReader<TcpStream>) -> Result<Option<BufReader<TcpStream>>, String> {
+async fn exchange(mut connection: BufReader<TcpStream>, keeps: bool) -> Result<Option<BufReader<TcpStream>>, String> {
     let broke = |error: std::io::Error| format!("broke: {error}");
-    let request = b"POST /steady HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody";
-    connection.write_all(request).await.map_err(broke)?;
+    let close = if keeps { "" } else { "Connection: close\r\n" };
+    let request = format!("POST /steady HTTP/1.1\r\nHost: a.example\r\n{close}Content-Length: 4\r\n\r\nbody");
+    connection.write_all(request.as_bytes()).await.map_err(broke)?;
     let (mut length, mut keep, mut lines) = (0, true, Vec::new());
     loop {
         let mut line = String::new();
@@ -135,14 +146,35 @@ fn upgrade(stack: &Stack) -> Successor {
     Successor(Pid::from_raw(number.unwrap_or_else(|| panic!("no process in: {said}"))).expect("a process"))
 }
 
-async fn upgrades(times: usize) {
-    let mut stack = Plan::apart(1).start().await;
+/// Clients of a route, in a configuration that takes a new program a while to load.
+async fn serving() -> (Stack, Upstream, Load) {
+    let stack = Plan::apart(1).start().await;
     let echo = Upstream::start("echo");
     let api = stack.api();
     api.service("echo", &echo.url()).await;
     api.route("steady", "echo", json!({"paths": ["/steady"]})).await;
+    let more = "insert into config_entries (kind, id, revision, body)
+                select kind, gen_random_uuid(), revision,
+                       body || jsonb_build_object('name', 'more-' || n, 'paths', jsonb_build_array('/more/' || n))
+                from config_entries, generate_series(1, $1) as n
+                where kind = 'route' and body ->> 'name' = 'steady'";
+    let done = sqlx::query(more)
+        .bind(ROUTES)
+        .execute(&mut database(&stack).await)
+        .await;
+    assert_eq!(done.expect("written").rows_affected(), u64::from(ROUTES.unsigned_abs()));
     let load = Load::start(stack.proxy().address);
     load.answered(50).await;
+    (stack, echo, load)
+}
+
+async fn database(stack: &Stack) -> PgConnection {
+    let url = stack.storage.url().expect("a database");
+    PgConnection::connect(url).await.expect("a connection")
+}
+
+async fn upgrades(times: usize) {
+    let (mut stack, _echo, load) = serving().await;
     let mut running = upgrade(&stack);
     assert!(stack.gateways[0].wait().await.success(), "the first program ends well");
     for _ in 1..times {
@@ -154,13 +186,38 @@ async fn upgrades(times: usize) {
         .await;
     }
     load.answered(100).await;
-    let failures = load.failures().await;
-    assert!(
-        failures.is_empty(),
-        "{} requests failed: {:?}",
-        failures.len(),
-        &failures[..failures.len().min(5)]
-    );
+    load.succeeds().await;
+    drop(running);
+}
+
+/// It has a minute, and nobody is worse off for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_program_that_cannot_load_at_once_is_waited_for() {
+    let (mut stack, _echo, load) = serving().await;
+    // It shall have nothing but the database, which lets nobody read for longer than a program waits for anything else.
+    for file in fs::read_dir(stack.gateways[0].home.join("data")).expect("its directory") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|extension| extension == "copy") {
+            fs::remove_file(path).expect("removed");
+        }
+    }
+    let mut locking = database(&stack).await;
+    let (locked, is_locked) = oneshot::channel();
+    let lock = tokio::spawn(async move {
+        let mut lock = locking.begin().await.expect("a transaction");
+        let table = "lock table config_entries in access exclusive mode";
+        sqlx::query(table).execute(&mut *lock).await.expect("locked");
+        locked.send(()).expect("somebody waits for it");
+        let hold = sqlx::query("select pg_sleep(13)").execute(&mut *lock).await;
+        hold.expect("held");
+        lock.rollback().await.expect("unlocked");
+    });
+    is_locked.await.expect("locked");
+    let running = tokio::task::block_in_place(|| upgrade(&stack));
+    assert!(lock.is_finished(), "it had nothing to serve until then");
+    assert!(stack.gateways[0].wait().await.success(), "the first program ends well");
+    load.answered(100).await;
+    load.succeeds().await;
     drop(running);
 }
 

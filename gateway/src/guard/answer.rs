@@ -6,8 +6,11 @@ use serde_json::json;
 
 use super::rule::Rule;
 
+/// The methods that are served everywhere: what a refusal of others must name (RFC 9110, section 15.5.6).
+pub(crate) const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// The body of a refusal in JSON (RFC 9457).
-pub(super) fn problem_json(reason: Reason, detail: &str, request_id: &str) -> String {
+pub(crate) fn problem_json(reason: Reason, detail: &str, request_id: &str) -> String {
     let body = json!({
         "type": format!("urn:gatehouse:reason:{}", reason.code()),
         "title": reason.title(),
@@ -26,11 +29,10 @@ pub(crate) fn refusal(rule: Rule, request_id: &str) -> Vec<u8> {
     let body = problem_json(reason, rule.detail(), request_id);
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let phrase = status.canonical_reason().unwrap_or_default();
-    // A 405 must say what is allowed (RFC 9110, section 15.5.6).
     let allow = if status == StatusCode::METHOD_NOT_ALLOWED {
-        "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+        format!("Allow: {ALLOWED}\r\n")
     } else {
-        ""
+        String::new()
     };
     let answer = format!(
         "HTTP/1.1 {} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n{allow}\

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::HEAD_TIME;
 use super::rule::Rule;
 
 /// What comes before the first frame, in bytes.
@@ -22,6 +23,7 @@ const RST_STREAM: u8 = 0x3;
 const WINDOW_UPDATE: u8 = 0x8;
 const CONTINUATION: u8 = 0x9;
 const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
 
 /// The header of a frame (RFC 9113, section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +127,10 @@ pub struct Flow {
     resets: Bucket,
     windows: Bucket,
     continuations: u32,
+    /// When the headers began that are not whole yet.
+    headers_since: Option<Instant>,
+    /// Whether the frame that is being received is the last one of them.
+    last_piece: bool,
     last_stream: u32,
 }
 
@@ -141,6 +147,8 @@ impl Default for Flow {
             resets: Bucket::new(100, 100, Duration::from_secs(30)),
             windows: Bucket::new(1_000, 100, second),
             continuations: 0,
+            headers_since: None,
+            last_piece: false,
             last_stream: 0,
         }
     }
@@ -152,19 +160,41 @@ impl Flow {
         while let Some(frame) = self.received.next(&mut bytes) {
             self.count(frame, now)?;
         }
-        Ok(())
+        if self.received.skip == 0 {
+            self.end_headers();
+        }
+        match self.headers_end() {
+            Some(end) if now >= end => Err(Rule::HeadTime),
+            _ => Ok(()),
+        }
+    }
+
+    /// When the headers have to be whole that have begun.
+    pub fn headers_end(&self) -> Option<Instant> {
+        self.headers_since.map(|since| since + HEAD_TIME)
+    }
+
+    /// The frame before is whole; with the last piece of headers these are.
+    fn end_headers(&mut self) {
+        if self.last_piece {
+            self.headers_since = None;
+        }
     }
 
     fn count(&mut self, frame: Frame, now: Instant) -> Result<(), Rule> {
+        self.end_headers();
         let (enough, rule) = match frame.kind {
             HEADERS => {
                 self.continuations = 0;
+                self.headers_since = Some(now);
+                self.last_piece = frame.flags & END_HEADERS != 0;
                 self.last_stream = self.last_stream.max(frame.stream);
                 return Ok(());
             }
             DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => return Ok(()),
             CONTINUATION => {
                 self.continuations += 1;
+                self.last_piece = frame.flags & END_HEADERS != 0;
                 (self.continuations <= CONTINUATIONS, Rule::ContinuationFlood)
             }
             RST_STREAM => (self.resets.take(now), Rule::ResetFlood),
@@ -259,6 +289,37 @@ mod tests {
         for _ in 0..100_000 {
             flow.sent(&data);
             flow.received(&update, now).expect("as much as it took");
+        }
+    }
+
+    #[test]
+    fn g_7_headers_have_to_be_whole_in_time() {
+        let whole = frame(HEADERS, END_HEADERS, 1, &[0; 30]);
+        let (first, more) = (frame(HEADERS, 0, 1, &[0; 30]), frame(CONTINUATION, 0, 1, &[0; 30]));
+        let (last, data) = (frame(CONTINUATION, END_HEADERS, 1, &[0; 30]), frame(DATA, 0, 1, b"abc"));
+        let start = Instant::now();
+        let end = start + HEAD_TIME;
+        for ended in [
+            whole.clone(),
+            [&first, more.as_slice(), &last].concat(),
+            [&whole, &data[..4]].concat(),
+            [&whole, &data[..10]].concat(),
+        ] {
+            let mut flow = begun();
+            flow.received(&ended, start).expect("fine");
+            assert_eq!(flow.headers_end(), None, "{ended:?}");
+        }
+        for open in [
+            whole[..20].to_vec(),
+            first.clone(),
+            [first.as_slice(), &more].concat(),
+            [&first, &last[..12]].concat(),
+        ] {
+            let mut flow = begun();
+            flow.received(&open, start).expect("in time");
+            assert_eq!(flow.headers_end(), Some(end), "{open:?}");
+            // Bytes that come later do not put the end off.
+            assert_eq!(flow.received(&[0], end), Err(Rule::HeadTime), "{open:?}");
         }
     }
 

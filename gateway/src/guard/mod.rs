@@ -9,6 +9,6 @@ pub mod http2;
 mod pace;
 mod rule;
 
-pub(crate) use answer::refusal;
+pub(crate) use answer::{ALLOWED, problem_json, refusal};
 pub(crate) use pace::{BodyPace, HEAD_TIME, WritePace};
 pub use rule::Rule;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::Semaphore;
 
 use crate::config::limits;
 use crate::pressure::Pressure;
@@ -22,7 +23,14 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<IpAddr, Source>,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+struct Source {
+    connections: usize,
+    handshakes: Arc<Semaphore>,
 }
 
 impl Default for Connections {
@@ -61,19 +69,35 @@ impl Connections {
 
     /// A place for a connection from this address; none when there are too many, or no memory for one more.
     pub(crate) fn enter(self: &Arc<Self>, ip: IpAddr) -> Option<Connection> {
-        let source = source(ip);
+        let (source, trusted) = (source(ip), self.trusts(ip));
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = open.by_source.get(&source).copied().unwrap_or_default();
+        let of_source = open.by_source.get(&source).map_or(0, |source| source.connections);
         let most = self.most.min(self.pressure.connections());
-        if open.total >= most || (!self.trusts(ip) && of_source >= limits::CONNECTIONS_PER_ADDRESS) {
+        if open.total >= most || (!trusted && of_source >= limits::CONNECTIONS_PER_ADDRESS) {
             return None;
         }
         open.total += 1;
-        open.by_source.insert(source, of_source + 1);
+        let of_source = open.by_source.entry(source).or_insert_with(|| Source::new(trusted));
+        of_source.connections += 1;
         Some(Connection {
+            handshakes: of_source.handshakes.clone(),
             connections: self.clone(),
             source,
         })
+    }
+}
+
+impl Source {
+    fn new(trusted: bool) -> Self {
+        let handshakes = if trusted {
+            limits::HANDSHAKES
+        } else {
+            limits::HANDSHAKES_PER_ADDRESS
+        };
+        Self {
+            connections: 0,
+            handshakes: Arc::new(Semaphore::new(handshakes)),
+        }
     }
 }
 
@@ -100,15 +124,23 @@ fn source(ip: IpAddr) -> IpAddr {
 pub(crate) struct Connection {
     connections: Arc<Connections>,
     source: IpAddr,
+    handshakes: Arc<Semaphore>,
+}
+
+impl Connection {
+    /// Handshakes of TLS that may be under way from where it comes from.
+    pub(super) fn handshakes(&self) -> &Semaphore {
+        &self.handshakes
+    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
-        if let Some(count) = open.by_source.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(source) = open.by_source.get_mut(&self.source) {
+            source.connections -= 1;
+            if source.connections == 0 {
                 open.by_source.remove(&self.source);
             }
         }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::connections::Connection;
 use super::facts::{Addresses, Digests};
 use super::guarded::Guarded;
-use super::serve::lifetime;
+use super::session::lifetime;
 use super::transport::Transport;
 use crate::config::limits;
 use crate::telemetry::Telemetry;
@@ -84,23 +84,23 @@ impl Downstream {
         Some(self)
     }
 
-    /// The protocol that the handshake or the first bytes ask for.
+    /// The protocol that the handshake or the first bytes ask for; the preface of HTTP/2 is whole, for who waits for the rest
+    /// of it sets no deadline.
     async fn choose(&mut self) -> Option<Protocol> {
         loop {
             if poll_fn(|cx| self.guarded.poll_receive(cx)).await.ok()? == 0 {
                 return None;
             }
-            if let Some(tls) = self.guarded.transport()?.tls() {
-                let http2 = tls.alpn_protocol() == Some(b"h2");
-                return Some(if http2 { Protocol::Http2 } else { Protocol::Http1 });
-            }
-            let input = self.guarded.input();
-            if input.starts_with(PREFACE) {
-                return Some(Protocol::Http2);
-            }
-            // A request can be shorter than the preface.
-            if !PREFACE.starts_with(input) {
-                return Some(Protocol::Http1);
+            let (tls, input) = (self.guarded.transport()?.tls(), self.guarded.input());
+            let begun = input.len() < PREFACE.len() && PREFACE.starts_with(input);
+            match tls.map(|tls| tls.alpn_protocol() == Some(b"h2")) {
+                Some(false) => return Some(Protocol::Http1),
+                // What is no preface is for the library to refuse.
+                Some(true) if !begun => return Some(Protocol::Http2),
+                None if input.starts_with(PREFACE) => return Some(Protocol::Http2),
+                // A request can be shorter than the preface.
+                None if !begun => return Some(Protocol::Http1),
+                _ => {}
             }
         }
     }

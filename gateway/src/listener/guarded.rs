@@ -6,27 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use pingora::protocols::l4::ext::get_tcp_info;
 use tokio::io::{AsyncRead as _, AsyncWrite, BufWriter, ReadBuf};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::alarm::Alarm;
 use super::connections::Connection;
+use super::http1::Http1;
 use super::linger::linger;
+use super::out::{Buffered, Out};
 use super::transport::Transport;
 use crate::config::limits;
-use crate::guard::http1::Framing;
 use crate::guard::http2::Flow;
-use crate::guard::{BodyPace, HEAD_TIME, Rule, WritePace, refusal};
+use crate::guard::{Rule, refusal};
 use crate::telemetry::Telemetry;
-
-/// How an interim answer begins, and the one after which the connection speaks another protocol.
-const INTERIM: &[u8] = b"HTTP/1.1 1";
-const SWITCH: &[u8] = b"HTTP/1.1 101";
-
-/// Small writes go out together: the head of an answer with its body.
-type Buffered = BufWriter<Transport>;
 
 /// A connection with its checks.
 pub(super) struct Guarded {
@@ -39,8 +32,7 @@ pub(super) struct Guarded {
     /// A rule was broken; nothing goes either way any more.
     broken: bool,
     reading: Alarm,
-    writing: Alarm,
-    write_pace: WritePace,
+    out: Out,
     telemetry: Arc<Telemetry>,
     place: Option<Connection>,
 }
@@ -53,32 +45,17 @@ enum Checks {
     Open,
 }
 
-/// One request at a time.
-#[derive(Debug, Default)]
-struct Http1 {
-    framing: Framing,
-    /// How many of the bytes that were read may be given.
-    allowed: usize,
-    /// When the head began that is not whole yet.
-    head_since: Option<Instant>,
-    body_pace: BodyPace,
-    /// An interim answer was sent.
-    interim: bool,
-    /// The answer has begun.
-    answered: bool,
-}
-
 impl Guarded {
     pub(super) fn new(transport: Transport, telemetry: Arc<Telemetry>, place: Connection) -> Self {
+        let descriptor = transport.as_raw_fd();
         Self {
-            descriptor: transport.as_raw_fd(),
+            descriptor,
             transport: Some(BufWriter::with_capacity(limits::OUTPUT, transport)),
             checks: Checks::Http1(Box::default()),
             input: Vec::new(),
             broken: false,
             reading: Alarm::default(),
-            writing: Alarm::default(),
-            write_pace: WritePace::default(),
+            out: Out::to(descriptor),
             telemetry,
             place: Some(place),
         }
@@ -237,7 +214,7 @@ impl Guarded {
 
     fn note_received(&mut self, count: usize) {
         if let Checks::Http1(http1) = &mut self.checks {
-            http1.body_pace.received(count, Instant::now);
+            http1.received(count);
         }
     }
 
@@ -246,21 +223,10 @@ impl Guarded {
         let Checks::Http1(http1) = &mut self.checks else {
             return Poll::Pending;
         };
-        let in_head = http1.framing.in_head();
-        let idle = in_head && self.input.is_empty();
-        if idle || http1.framing.is_over() || http1.waits_for_us() {
-            return Poll::Pending;
-        }
-        let now = Instant::now();
-        let look = if in_head {
-            let end = *http1.head_since.get_or_insert(now) + HEAD_TIME;
-            if now < end { Ok(end) } else { Err(Rule::HeadTime) }
-        } else {
-            http1.body_pace.waiting(now)
-        };
-        match look {
-            Ok(at) => self.reading.poll(cx, at).map(Ok),
-            Err(rule) => self.refuse(cx, rule),
+        match http1.wait(!self.input.is_empty()) {
+            None => Poll::Pending,
+            Some(Ok(at)) => self.reading.poll(cx, at).map(Ok),
+            Some(Err(rule)) => self.refuse(cx, rule),
         }
     }
 
@@ -297,13 +263,28 @@ impl Guarded {
 
     fn poll_http2(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
-        if self.give(buf, usize::MAX) == 0 {
-            ready!(self.io()?.poll_read(cx, buf))?;
-        }
-        let Checks::Http2(flow) = &mut self.checks else {
-            return Poll::Ready(Ok(()));
+        let received = if self.give(buf, usize::MAX) > 0 {
+            Poll::Ready(Ok(()))
+        } else {
+            self.io()?.poll_read(cx, buf)
         };
-        let Err(rule) = flow.received(&buf.filled()[start..], Instant::now()) else {
+        let Checks::Http2(flow) = &mut self.checks else {
+            return received;
+        };
+        let looked = match received {
+            Poll::Ready(received) => {
+                received?;
+                flow.received(&buf.filled()[start..], Instant::now())
+            }
+            Poll::Pending => {
+                let Some(end) = flow.headers_end() else {
+                    return Poll::Pending;
+                };
+                ready!(self.reading.poll(cx, end));
+                Err(Rule::HeadTime)
+            }
+        };
+        let Err(rule) = looked else {
             return Poll::Ready(Ok(()));
         };
         let goaway = flow.goaway();
@@ -340,20 +321,12 @@ impl Guarded {
         if self.broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let acted = act(self.io()?, cx);
-        if acted.is_ready() {
-            self.write_pace.moved();
-            return acted;
-        }
-        let descriptor = self.descriptor;
-        let taken = || get_tcp_info(descriptor).map_or(0, |info| info.tcpi_bytes_acked);
-        loop {
-            match self.write_pace.blocked(Instant::now(), taken) {
-                Ok(at) => ready!(self.writing.poll(cx, at)),
-                Err(rule) => {
-                    self.count(rule);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, rule.detail())));
-                }
+        let transport = self.transport.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        match ready!(self.out.poll(cx, transport, act)) {
+            Ok(acted) => Poll::Ready(acted),
+            Err(rule) => {
+                self.count(rule);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, rule.detail())))
             }
         }
     }
@@ -376,32 +349,6 @@ impl Guarded {
             Checks::Http1(http1) => http1.answered && !(http1.framing.is_over() && self.input.is_empty()),
             Checks::Http2(_) | Checks::Open => false,
         }
-    }
-}
-
-impl Http1 {
-    /// Notes what was sent; whether another protocol takes over after it.
-    fn sent(&mut self, bytes: &[u8]) -> bool {
-        if self.answered || bytes.is_empty() {
-            return false;
-        }
-        let upgrade = self.framing.request().is_some_and(|request| request.upgrade);
-        if bytes.starts_with(SWITCH) {
-            self.answered = true;
-            return upgrade && self.framing.is_over() && self.allowed == 0;
-        }
-        if bytes.starts_with(INTERIM) {
-            self.interim = true;
-        } else {
-            self.answered = true;
-        }
-        false
-    }
-
-    /// Whether the client waits for leave to send the body.
-    fn waits_for_us(&self) -> bool {
-        let expects = self.framing.request().is_some_and(|request| request.expects_continue);
-        expects && !self.interim && !self.answered
     }
 }
 

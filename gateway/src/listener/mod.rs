@@ -3,101 +3,79 @@
 //! The loop is ours so that a gateway can listen on any free port, knows when its last request is over, refuses
 //! connections that are too many, and sees every byte before Pingora does.
 
+mod accept;
 mod alarm;
 mod connections;
 mod downstream;
 pub(crate) mod facts;
 mod guarded;
+mod http1;
 mod linger;
 mod options;
+mod out;
 pub mod proxy_protocol;
+mod reception;
 pub(crate) mod secure;
-mod serve;
+mod session;
 mod transport;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora::apps::HttpServerApp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use crate::config::ProxyProtocol;
 use crate::config::limits;
 use crate::stream::{Diverted, Passed, Streams};
-use crate::telemetry::Telemetry;
 use downstream::Downstream;
-use facts::Addresses;
 use transport::Transport;
 
+pub(crate) use accept::{Hours, accept};
 pub(crate) use connections::{Connection, Connections};
 pub(crate) use options::{h2_options, server_options};
+pub(crate) use reception::Reception;
 pub(crate) use secure::Secure;
-
-/// A pause when the system has no more connections to give.
-const EXHAUSTED: Duration = Duration::from_millis(50);
-/// Between two lines in the log about it.
-const COMPLAINT: Duration = Duration::from_secs(1);
 
 /// What the connections of one listener have in common.
 pub(crate) struct Entrance<A> {
     /// Who answers.
     pub(crate) app: Arc<A>,
-    /// All open connections.
-    pub(crate) connections: Arc<Connections>,
-    /// What is measured.
-    pub(crate) telemetry: Arc<Telemetry>,
-    /// Set when the listener shall stop.
-    pub(crate) stopping: watch::Receiver<bool>,
-    /// Set while its connections should go.
+    /// Who lets them in.
+    pub(crate) reception: Reception,
+    /// Set while they should go.
     pub(crate) leaving: watch::Receiver<bool>,
-    /// Whether connections begin with a PROXY header.
-    pub(crate) proxy_protocol: ProxyProtocol,
-    /// Whether its connections are among those of clients.
+    /// Whether they are among those of clients.
     pub(crate) counted: bool,
     /// TLS; none where bytes come as they are.
     pub(crate) secure: Option<Secure>,
 }
 
-/// Accepts until told to stop.
-pub(crate) async fn accept<A>(listener: TcpListener, entrance: Arc<Entrance<A>>)
+/// Serves the connections of a socket.
+pub(crate) async fn serve<A>(listener: TcpListener, hours: Hours, entrance: Entrance<A>)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let mut stopping = entrance.stopping.clone();
-    let mut complained = None;
-    while !*stopping.borrow() {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopping.changed() => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => enter(&entrance, stream, peer),
-            Err(error) => {
-                let now = Instant::now();
-                if complained.is_none_or(|last| now - last >= COMPLAINT) {
-                    tracing::warn!(%error, "connections cannot be accepted");
-                    complained = Some(now);
-                }
-                sleep(EXHAUSTED).await;
-            }
-        }
-    }
+    let entrance = Arc::new(entrance);
+    accept(listener, hours, |stream, peer| enter(&entrance, stream, peer)).await;
 }
 
 fn enter<A>(entrance: &Arc<Entrance<A>>, stream: TcpStream, peer: SocketAddr)
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    let Some(place) = entrance.place(peer.ip()) else { return };
+    let Some(place) = entrance.reception.place(peer.ip()) else {
+        return;
+    };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection does not take an option");
     }
     let entrance = entrance.clone();
-    let open = entrance.counted.then(|| entrance.telemetry.connection_accepted());
+    let open = entrance
+        .counted
+        .then(|| entrance.reception.telemetry.connection_accepted());
     tokio::spawn(async move {
         let _open = open;
         let mut leaving = entrance.leaving.clone();
@@ -107,7 +85,7 @@ where
             () = last_call(&mut leaving) => return,
         };
         match opened {
-            Ok(Opened::Http(downstream)) => serve::serve(&entrance.app, *downstream, &entrance.leaving).await,
+            Ok(Opened::Http(downstream)) => session::serve(&entrance.app, *downstream, &entrance.leaving).await,
             Ok(Opened::Stream(stream, passing)) => stream.run(&passing).await,
             Ok(Opened::Nothing) => {}
             Err(error) => tracing::debug!(%error, client.address = %peer, "a connection did not begin"),
@@ -133,29 +111,13 @@ async fn last_call(leaving: &mut watch::Receiver<bool>) {
 }
 
 impl<A> Entrance<A> {
-    /// A place for a connection from this address, if there is one.
-    fn place(&self, ip: IpAddr) -> Option<Connection> {
-        let place = self.connections.enter(ip.to_canonical());
-        if place.is_none() {
-            self.telemetry.connection_refused();
-        }
-        place
-    }
-
     /// Does what comes before the first request.
     async fn open(&self, mut stream: TcpStream, peer: SocketAddr, place: Connection) -> io::Result<Opened> {
-        let local = stream.local_addr()?;
-        let mut addresses = Addresses { client: peer, local };
-        let mut place = place;
-        if self.proxy_protocol == ProxyProtocol::Trusted && self.connections.trusts(peer.ip().to_canonical()) {
-            addresses = proxy_protocol::take(&mut stream, addresses).await?;
-            // From now on it counts as the client's.
-            drop(place);
-            let Some(clients) = self.place(addresses.client.ip()) else {
-                return Ok(Opened::Nothing);
-            };
-            place = clients;
-        }
+        let introduced = self.reception.introduce(&mut stream, peer, place).await?;
+        let Some((addresses, mut place)) = introduced else {
+            return Ok(Opened::Nothing);
+        };
+        let telemetry = &self.reception.telemetry;
         let transport = match &self.secure {
             None => Transport::Plain(stream),
             Some(secure) => {
@@ -167,15 +129,15 @@ impl<A> Entrance<A> {
                     Diverted::Passed(passed) => return Ok(Opened::Stream(passed, secure.passing())),
                     Diverted::Lost => return Ok(Opened::Nothing),
                 };
-                let shaken = secure.accept(stream).await;
-                self.telemetry.tls_handshake(shaken.is_ok());
+                let shaken = secure.accept(stream, &place).await;
+                telemetry.tls_handshake(shaken.is_ok());
                 let Some(stream) = shaken? else {
                     return Ok(Opened::Nothing);
                 };
                 Transport::Tls(Box::new(stream))
             }
         };
-        let downstream = Downstream::new(transport, addresses, self.telemetry.clone(), place);
+        let downstream = Downstream::new(transport, addresses, telemetry.clone(), place);
         Ok(downstream
             .begin()
             .await

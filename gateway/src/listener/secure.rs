@@ -4,11 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rustls::server::Acceptor as Greeter;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use super::connections::Connection;
 use super::facts::Addresses;
 use crate::config::limits;
 use crate::stream::{Diverted, Ends, Streams};
@@ -16,9 +19,13 @@ use crate::stream::{Diverted, Ends, Streams};
 /// Shakes hands as the server of a connection.
 #[async_trait]
 pub(crate) trait Handshake: Send + Sync {
-    /// Speaks TLS on a connection of which no byte was read; nothing comes of it where the handshake was all that was
-    /// wanted.
-    async fn handshake(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>>;
+    /// Answers a client that has said what it wants; nothing comes of it where the handshake was all that was wanted.
+    async fn handshake(&self, greeting: StartHandshake<TcpStream>) -> io::Result<Option<TlsStream<TcpStream>>>;
+}
+
+/// Waits for what a client wants, on a connection of which no byte was read.
+pub(crate) async fn greet(stream: TcpStream) -> io::Result<StartHandshake<TcpStream>> {
+    LazyConfigAcceptor::new(Greeter::default(), stream).await
 }
 
 /// Handshakes of one listener.
@@ -27,7 +34,8 @@ pub(crate) struct Secure {
     handshake: Arc<dyn Handshake>,
     /// Where connections go that a route takes as they are.
     passing: Arc<Streams>,
-    /// One that stalls holds its place until the deadline, so that there are many more of them than processors.
+    /// A client that does not go on holds its place until the deadline, so that there are many more of them than
+    /// processors.
     places: Arc<Semaphore>,
 }
 
@@ -55,15 +63,19 @@ impl Secure {
         self.passing.clone()
     }
 
-    /// A connection under TLS if there is to be one, or the reason why there is none in time.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+    /// A connection under TLS if there is to be one, or the reason why there is none in time. `from` is where it comes from.
+    pub(super) async fn accept(
+        &self,
+        stream: TcpStream,
+        from: &Connection,
+    ) -> io::Result<Option<TlsStream<TcpStream>>> {
         let shaking = async {
-            // A silent client must not hold a place: it gets one when it has said something.
-            stream.peek(&mut [0]).await?;
-            let place = self.places.acquire().await.map_err(io::Error::other)?;
-            let shaken = self.handshake.handshake(stream).await;
-            drop(place);
-            shaken
+            // As long as a client has not said what it wants it costs nothing, and holds up nobody.
+            let greeting = greet(stream).await?;
+            // Whoever waits for others from there does not wait in everybody's way.
+            let _turn = from.handshakes().acquire().await.map_err(io::Error::other)?;
+            let _place = self.places.acquire().await.map_err(io::Error::other)?;
+            self.handshake.handshake(greeting).await
         };
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long");
         timeout(limits::HANDSHAKE, shaking).await.map_err(late)?

@@ -20,7 +20,7 @@ impl Mark {
 
     /// Whether the use is above it, and by more than a fiftieth above where it was the last time.
     pub(super) fn is_passed_again(&mut self, used: u64, limit: u64) -> bool {
-        let share = used.saturating_mul(100) / limit.max(1);
+        let share = share(used, limit);
         if share < self.percent - SLACK {
             self.acted_at = None;
         }
@@ -32,8 +32,18 @@ impl Mark {
         passed
     }
 
+    /// Whether the use is about where it was when it last had to be acted, or below.
+    pub(super) fn is_at_rest(&self, used: u64) -> bool {
+        self.acted_at.is_some_and(|at| used <= at + at / 100)
+    }
+
     /// Whether the use has not fallen well below it since.
     pub(super) const fn holds(&self) -> bool {
         self.acted_at.is_some()
     }
+}
+
+/// How much of the limit is in use, in percent.
+pub(super) fn share(used: u64, limit: u64) -> u64 {
+    used.saturating_mul(100) / limit.max(1)
 }

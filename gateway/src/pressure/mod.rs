@@ -1,7 +1,7 @@
 //! What happens when memory runs short: clients are let go before the system ends the gateway.
 //!
 //! The allocator keeps much of what is given back to it, so that the use of memory may never fall again. Nothing here lasts
-//! for that alone: what was done is done again only when the use has grown since.
+//! for that alone: what was done is done again only when the use has grown since, and a bound rises as long as it does not.
 
 mod mark;
 mod memory;
@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::listener::Connections;
 use crate::telemetry::Telemetry;
-use mark::Mark;
+use mark::{Mark, share};
 use memory::Memory;
 
 /// Between two looks.
@@ -24,6 +24,16 @@ const LOOK: Duration = Duration::from_millis(250);
 const TIGHT: u64 = 85;
 /// The share from which clients are fewer than before.
 const FULL: u64 = 95;
+/// The share from which their number does not rise again.
+const BRIM: u64 = 98;
+/// Connections and requests that are taken on in any case: what they need is little, and a gateway that takes on nothing
+/// would not find out that it could.
+const FEWEST: Load = Load {
+    connections: 100,
+    requests: 50,
+};
+/// How many looks long there may be no more than before, until it is tried whether an eighth more can be.
+const TRYING: u32 = 8;
 /// How many looks long connections are not kept.
 const LETTING_GO: u32 = 8;
 
@@ -40,8 +50,8 @@ struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: usize::MAX.into(),
-            requests: i64::MAX.into(),
+            connections: Load::ANY.connections.into(),
+            requests: Load::ANY.requests.into(),
         }
     }
 }
@@ -57,9 +67,18 @@ impl Pressure {
         self.0.requests.load(Ordering::Relaxed)
     }
 
-    fn bound(&self, connections: usize, requests: i64) {
-        self.0.connections.store(connections, Ordering::Relaxed);
-        self.0.requests.store(requests, Ordering::Relaxed);
+    fn bound(&self, most: Load) {
+        self.0.connections.store(most.connections, Ordering::Relaxed);
+        self.0.requests.store(most.requests, Ordering::Relaxed);
+    }
+
+    /// Lets there be an eighth more.
+    fn rise(&self) {
+        let (connections, requests) = (self.connections(), self.requests());
+        self.bound(Load {
+            connections: connections.saturating_add(connections / 8),
+            requests: requests.saturating_add(requests / 8),
+        });
     }
 }
 
@@ -70,6 +89,22 @@ struct Load {
     requests: i64,
 }
 
+impl Load {
+    /// More than there can be.
+    const ANY: Self = Self {
+        connections: usize::MAX,
+        requests: i64::MAX,
+    };
+
+    /// Half of it, but not less than is always taken on.
+    fn halved(self) -> Self {
+        Self {
+            connections: (self.connections / 2).max(FEWEST.connections),
+            requests: (self.requests / 2).max(FEWEST.requests),
+        }
+    }
+}
+
 /// Looks at the memory, and acts.
 #[derive(Debug)]
 pub(crate) struct Watcher {
@@ -78,6 +113,8 @@ pub(crate) struct Watcher {
     tight: Mark,
     full: Mark,
     letting_go: u32,
+    /// Looks since the bound last changed.
+    bound_for: u32,
 }
 
 impl Watcher {
@@ -90,6 +127,7 @@ impl Watcher {
             tight: Mark::at(TIGHT),
             full: Mark::at(FULL),
             letting_go: 0,
+            bound_for: 0,
         };
         (watcher, leaving)
     }
@@ -151,8 +189,15 @@ impl Watcher {
                 self.leave.send_replace(false);
             }
         }
+        self.hold(used, limit, load);
+    }
+
+    /// Sees to it that there is no more than the memory is enough for.
+    fn hold(&mut self, used: u64, limit: u64, load: Load) {
+        self.bound_for += 1;
         if self.full.is_passed_again(used, limit) {
-            let (connections, requests) = ((load.connections / 2).max(1), (load.requests / 2).max(1));
+            let most = load.halved();
+            let Load { connections, requests } = most;
             tracing::warn!(
                 used,
                 limit,
@@ -160,9 +205,16 @@ impl Watcher {
                 requests,
                 "memory is very short: no more than this is taken on"
             );
-            self.pressure.bound(connections, requests);
+            self.pressure.bound(most);
+            self.bound_for = 0;
         } else if !self.full.holds() {
-            self.pressure.bound(usize::MAX, i64::MAX);
+            self.pressure.bound(Load::ANY);
+        } else if !self.full.is_at_rest(used) || share(used, limit) >= BRIM {
+            // What was added last may be what it grows by.
+            self.bound_for = 0;
+        } else if self.bound_for >= TRYING {
+            self.pressure.rise();
+            self.bound_for = 0;
         }
     }
 }
@@ -172,8 +224,8 @@ mod tests {
     use super::*;
 
     const BUSY: Load = Load {
-        connections: 100,
-        requests: 10,
+        connections: 1_000,
+        requests: 200,
     };
 
     fn watcher() -> (Watcher, watch::Receiver<bool>, Pressure) {
@@ -202,20 +254,54 @@ mod tests {
     fn half_of_the_load_is_the_bound_until_there_is_room() {
         let (mut watcher, _leaving, pressure) = watcher();
         let bounds = || (pressure.connections(), pressure.requests());
-        watcher.measured(95, 100, BUSY);
-        assert_eq!(bounds(), (50, 5));
+        watcher.measured(950, 1_000, BUSY);
+        assert_eq!(bounds(), (500, 100));
         // It does not shrink because of those who may still be there.
         let fewer = Load {
-            connections: 20,
-            requests: 1,
+            connections: 300,
+            requests: 120,
         };
-        watcher.measured(95, 100, fewer);
-        assert_eq!(bounds(), (50, 5));
-        watcher.measured(98, 100, fewer);
-        assert_eq!(bounds(), (10, 1));
-        watcher.measured(91, 100, fewer);
-        assert_eq!(bounds(), (10, 1));
-        watcher.measured(89, 100, fewer);
+        watcher.measured(950, 1_000, fewer);
+        assert_eq!(bounds(), (500, 100));
+        watcher.measured(980, 1_000, fewer);
+        assert_eq!(bounds(), (150, 60));
+        watcher.measured(910, 1_000, fewer);
+        assert_eq!(bounds(), (150, 60));
+        watcher.measured(890, 1_000, fewer);
         assert_eq!(bounds(), (usize::MAX, i64::MAX));
+    }
+
+    #[test]
+    fn some_are_always_taken_on() {
+        let (mut watcher, _leaving, pressure) = watcher();
+        let idle = Load {
+            connections: 2,
+            requests: 0,
+        };
+        watcher.measured(950, 1_000, idle);
+        assert_eq!((pressure.connections(), pressure.requests()), (100, 50));
+    }
+
+    #[test]
+    fn the_bound_rises_as_long_as_the_use_does_not() {
+        let (mut watcher, _leaving, pressure) = watcher();
+        let mut looks = |used, count| {
+            for _ in 0..count {
+                watcher.measured(used, 1_000, BUSY);
+            }
+            (pressure.connections(), pressure.requests())
+        };
+        assert_eq!(looks(950, 1), (500, 100));
+        assert_eq!(looks(950, TRYING), (562, 112));
+        // A little more may be by chance; by this much it grows, but not by as much as would halve the load.
+        assert_eq!(looks(959, TRYING), (632, 126));
+        assert_eq!(looks(965, 10 * TRYING), (632, 126));
+        assert_eq!(looks(950, TRYING), (711, 141));
+        assert_eq!(looks(970, 1), (500, 100));
+        assert_eq!(looks(991, 1), (500, 100));
+        // So near to the limit nothing is tried.
+        assert_eq!(looks(991, 10 * TRYING), (500, 100));
+        let (connections, requests) = looks(975, 1_000 * TRYING);
+        assert!(connections > 1 << 60 && requests > 1 << 60, "{connections} {requests}");
     }
 }

@@ -32,9 +32,6 @@ impl Proxy {
         let trusted = self.trusted_proxies.iter().any(|network| network.contains(&peer));
         context.request_id = head::request_id(session.req_header(), trusted);
         context.forward.from_trusted_proxy = trusted;
-        if let Err(refusal) = head::check_lengths(session) {
-            return Some(Answer::Refusal(refusal));
-        }
         if self.telemetry.in_flight() > self.pressure.requests() {
             return Some(Answer::Refusal(head::overloaded()));
         }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use plugins::Refusal;
-use serde_json::json;
 
 use super::grpc::{self, Dialect};
+use crate::guard::problem_json;
 
 /// The forms of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Form {
     /// The refusal in this form.
     pub(super) fn body(self, refusal: &Refusal, request_id: &str) -> Bytes {
         match self {
-            Self::Json => json_body(refusal, request_id),
+            Self::Json => problem_json(refusal.reason, &refusal.detail, request_id),
             Self::Html => html_body(refusal, request_id),
             Self::Text => text_body(refusal, request_id),
             Self::Grpc(_) => String::new(),
@@ -102,20 +102,6 @@ fn range(text: &str) -> (String, f32) {
         read.filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
     });
     (range, weight.unwrap_or(1.0))
-}
-
-fn json_body(refusal: &Refusal, request_id: &str) -> String {
-    let reason = refusal.reason;
-    let body = json!({
-        "type": format!("urn:gatehouse:reason:{}", reason.code()),
-        "title": reason.title(),
-        "status": reason.status(),
-        "detail": refusal.detail,
-        "reason": reason.code(),
-        "advice": reason.advice(),
-        "request_id": request_id,
-    });
-    format!("{body}\n")
 }
 
 fn html_body(refusal: &Refusal, request_id: &str) -> String {

@@ -9,29 +9,12 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ProxyProtocol};
 use crate::error::Error;
-use crate::listener::{self, Connections, Entrance, Secure};
+use crate::listener::{self, Entrance, Hours, Reception, Secure};
+use crate::proxy::Proxy;
+use crate::status::Status;
 use crate::stream::Streams;
 use crate::telemetry::Telemetry;
-
-/// What the connections of a listener go through.
-pub(super) struct Door {
-    pub(super) secure: Option<Secure>,
-    pub(super) connections: Arc<Connections>,
-    pub(super) proxy_protocol: ProxyProtocol,
-    pub(super) counted: bool,
-}
-
-impl Door {
-    /// For those who look after the gateway.
-    pub(super) fn inner() -> Self {
-        Self {
-            secure: None,
-            connections: Arc::default(),
-            proxy_protocol: ProxyProtocol::Off,
-            counted: false,
-        }
-    }
-}
+use crate::tls::Acceptor;
 
 /// The sockets of a gateway, before anybody is let in.
 pub(super) struct Listeners {
@@ -56,40 +39,112 @@ impl Listeners {
     }
 }
 
-pub(super) fn serve<A: HttpServerApp + Send + Sync + 'static>(
-    listener: std::net::TcpListener,
-    app: Arc<A>,
-    door: Door,
-    telemetry: Arc<Telemetry>,
-    (stopping, leaving): (watch::Receiver<bool>, watch::Receiver<bool>),
-) -> Result<SocketAddr, Error> {
-    let failed = Error::Threads;
-    let address = listener.local_addr().map_err(failed)?;
-    let listener = TcpListener::from_std(listener).map_err(failed)?;
-    let entrance = Entrance {
-        app,
-        connections: door.connections,
+/// Where a gateway can be reached.
+pub(super) struct Addresses {
+    pub(super) proxies: Vec<SocketAddr>,
+    pub(super) tls_proxies: Vec<SocketAddr>,
+    pub(super) streams: Vec<SocketAddr>,
+    pub(super) status: SocketAddr,
+}
+
+/// What is behind the sockets for clients.
+pub(super) struct Doors {
+    pub(super) app: Arc<Proxy>,
+    pub(super) reception: Reception,
+    pub(super) passing: Arc<Streams>,
+    pub(super) acceptor: Arc<Acceptor>,
+    /// When clients are let in.
+    pub(super) hours: Hours,
+    /// Set while connections should go.
+    pub(super) leaving: watch::Receiver<bool>,
+}
+
+impl Doors {
+    /// Lets clients in, each by the way of its port.
+    pub(super) fn open(
+        &self,
+        listeners: Listeners,
+        status: Status,
+        ending: &watch::Receiver<bool>,
+    ) -> Result<Addresses, Error> {
+        let secure = || Secure::new(self.acceptor.clone(), self.passing.clone());
+        let plain = listeners.plain.into_iter().map(|socket| self.serve(socket, None));
+        let tls = listeners
+            .tls
+            .into_iter()
+            .map(|socket| self.serve(socket, Some(secure())));
+        let streams = listeners.stream.into_iter().map(|socket| self.pass_on(socket));
+        Ok(Addresses {
+            proxies: plain.collect::<Result<_, _>>()?,
+            tls_proxies: tls.collect::<Result<_, _>>()?,
+            streams: streams.collect::<Result<_, _>>()?,
+            status: self.answer(listeners.status, status, ending)?,
+        })
+    }
+
+    fn serve(&self, socket: std::net::TcpListener, secure: Option<Secure>) -> Result<SocketAddr, Error> {
+        let entrance = Entrance {
+            app: self.app.clone(),
+            reception: self.reception.clone(),
+            leaving: self.leaving.clone(),
+            counted: true,
+            secure,
+        };
+        attend(socket, self.hours.clone(), entrance)
+    }
+
+    fn pass_on(&self, socket: std::net::TcpListener) -> Result<SocketAddr, Error> {
+        let (socket, address) = listening(socket)?;
+        let (streams, hours) = (self.passing.clone(), self.hours.clone());
+        tokio::spawn(async move {
+            listener::accept(socket, hours, |stream, peer| streams.enter(stream, peer)).await;
+        });
+        Ok(address)
+    }
+
+    /// Answers those who look after the gateway, who are asked for nothing and answered until the very end.
+    fn answer(
+        &self,
+        socket: std::net::TcpListener,
+        status: Status,
+        ending: &watch::Receiver<bool>,
+    ) -> Result<SocketAddr, Error> {
+        let entrance = Entrance {
+            app: Arc::new(status),
+            reception: inner(self.reception.telemetry.clone()),
+            leaving: ending.clone(),
+            counted: false,
+            secure: None,
+        };
+        let hours = Hours {
+            stopping: ending.clone(),
+            ..self.hours.clone()
+        };
+        attend(socket, hours, entrance)
+    }
+}
+
+/// One that clients cannot fill.
+fn inner(telemetry: Arc<Telemetry>) -> Reception {
+    Reception {
+        connections: Arc::default(),
         telemetry,
-        stopping,
-        leaving,
-        proxy_protocol: door.proxy_protocol,
-        counted: door.counted,
-        secure: door.secure,
-    };
-    tokio::spawn(listener::accept(listener, Arc::new(entrance)));
+        proxy_protocol: ProxyProtocol::Off,
+    }
+}
+
+fn attend<A: HttpServerApp + Send + Sync + 'static>(
+    socket: std::net::TcpListener,
+    hours: Hours,
+    entrance: Entrance<A>,
+) -> Result<SocketAddr, Error> {
+    let (socket, address) = listening(socket)?;
+    tokio::spawn(listener::serve(socket, hours, entrance));
     Ok(address)
 }
 
-pub(super) fn pass_streams(
-    listeners: Vec<std::net::TcpListener>,
-    streams: &Arc<Streams>,
-    stopping: &watch::Receiver<bool>,
-) -> Result<Vec<SocketAddr>, Error> {
-    let mut addresses = Vec::with_capacity(listeners.len());
-    for listener in listeners {
-        addresses.push(listener.local_addr().map_err(Error::Threads)?);
-        let listener = TcpListener::from_std(listener).map_err(Error::Threads)?;
-        tokio::spawn(streams.clone().accept(listener, stopping.clone()));
-    }
-    Ok(addresses)
+fn listening(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), Error> {
+    let address = socket.local_addr().map_err(Error::Threads)?;
+    let socket = TcpListener::from_std(socket).map_err(Error::Threads)?;
+    Ok((socket, address))
 }

@@ -19,7 +19,7 @@ use crate::config::{Config, Instance, Source};
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::gateway_id;
-use crate::listener::{self, Connections, Secure};
+use crate::listener::{self, Connections, Hours, Reception};
 use crate::pressure::{Pressure, Watcher};
 use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
@@ -34,7 +34,7 @@ use crate::tls::Acceptor;
 use crate::upstream::client::Client;
 use crate::upstream::{Measured, Names, Random, Upstreams};
 use crate::usage::Recorder;
-use doors::{Door, Listeners, pass_streams, serve};
+use doors::{Addresses, Doors, Listeners};
 use threads::Threads;
 
 /// How often a stopping gateway looks whether its last request is over.
@@ -54,10 +54,7 @@ pub struct Gateway;
 /// A gateway that runs; dropping it ends it without ceremony.
 pub struct Running {
     _threads: Threads,
-    proxies: Vec<SocketAddr>,
-    tls_proxies: Vec<SocketAddr>,
-    streams: Vec<SocketAddr>,
-    status: SocketAddr,
+    addresses: Addresses,
     shared: Arc<Shared>,
     accepting: watch::Sender<bool>,
     following: watch::Sender<bool>,
@@ -70,8 +67,8 @@ pub struct Running {
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Running")
-            .field("proxies", &self.proxies)
-            .field("status", &self.status)
+            .field("proxies", &self.addresses.proxies)
+            .field("status", &self.addresses.status)
             .finish_non_exhaustive()
     }
 }
@@ -90,7 +87,8 @@ struct Shared {
 }
 
 impl Gateway {
-    /// Listens, and begins to follow the configuration. Requests are refused until the first one is loaded.
+    /// Listens, and begins to follow the configuration. Until the first one is loaded requests are refused, or left to the
+    /// program before where its sockets were taken over.
     pub fn start(config: Config) -> Result<Running, Error> {
         let instance = instance(&config)?;
         let listeners = Listeners::bind(&config)?;
@@ -98,55 +96,38 @@ impl Gateway {
         let entered = threads.runtime().enter();
         let shared = Arc::new(Shared::start(&config, &listeners.status)?);
         let usage = Arc::new(Recorder::new(instance.clone(), shared.telemetry.clone()));
-        let app = Arc::new(proxy_app(&config, &shared, usage.clone()));
         let (accepting, stop_accepting) = watch::channel(false);
         let (following, stop_following) = watch::channel(false);
         let connections = Connections::trusting(config.trusted_proxies.clone(), shared.pressure.clone());
         let connections = Arc::new(connections);
-        let leaving = watch_memory(&config, &shared, &connections, &stop_accepting);
-        let passing = Arc::new(streams(&config, &shared, &connections, &usage, &stop_following));
-        let open = |listener, secure| {
-            let door = Door {
-                secure,
-                connections: connections.clone(),
-                proxy_protocol: config.proxy_protocol,
-                counted: true,
-            };
-            let telemetry = shared.telemetry.clone();
-            let ends = (stop_accepting.clone(), leaving.clone());
-            serve(listener, app.clone(), door, telemetry, ends)
+        let reception = Reception {
+            connections: connections.clone(),
+            telemetry: shared.telemetry.clone(),
+            proxy_protocol: config.proxy_protocol,
         };
-        let acceptor = Arc::new(Acceptor::new(shared.current.clone()));
-        let secure = || Some(Secure::new(acceptor.clone(), passing.clone()));
-        let proxies = listeners.plain.into_iter().map(|listener| open(listener, None));
-        let proxies = proxies.collect::<Result<Vec<_>, _>>()?;
-        let tls_proxies = listeners.tls.into_iter().map(|listener| open(listener, secure()));
-        let tls_proxies = tls_proxies.collect::<Result<Vec<_>, _>>()?;
-        let streams = pass_streams(listeners.stream, &passing, &stop_accepting)?;
-        let status_app = Arc::new(shared.status());
-        // Health is answered until the very end.
-        let status = serve(
-            listeners.status,
-            status_app,
-            Door::inner(),
-            shared.telemetry.clone(),
-            (stop_following.clone(), stop_following.clone()),
-        )?;
+        let doors = Doors {
+            app: Arc::new(proxy_app(&config, &shared, usage.clone())),
+            passing: Arc::new(streams(&config, &shared, &reception, &usage, &stop_following)),
+            acceptor: Arc::new(Acceptor::new(shared.current.clone())),
+            leaving: watch_memory(&config, &shared, &connections, &stop_accepting),
+            hours: Hours {
+                served: config.sockets.are_shared().then(|| shared.changed.subscribe()),
+                stopping: stop_accepting,
+            },
+            reception,
+        };
+        let addresses = doors.open(listeners, shared.status(), &stop_following)?;
         tokio::spawn(sweep(shared.client.clone()));
         let source = start_source(&config, &shared, instance, usage, stop_following)?;
         drop(entered);
-        let drain = config.drain;
         Ok(Running {
             _threads: threads,
-            proxies,
-            tls_proxies,
-            streams,
-            status,
+            addresses,
             shared,
             accepting,
             following,
             source,
-            drain,
+            drain: config.drain,
             sockets: config.sockets,
             connections,
         })
@@ -165,22 +146,22 @@ fn instance(config: &Config) -> Result<Instance, Error> {
 impl Running {
     /// Where clients connect.
     pub fn proxy_addresses(&self) -> &[SocketAddr] {
-        &self.proxies
+        &self.addresses.proxies
     }
 
     /// Where clients connect over TLS.
     pub fn tls_addresses(&self) -> &[SocketAddr] {
-        &self.tls_proxies
+        &self.addresses.tls_proxies
     }
 
     /// Where connections are passed on that are not opened.
     pub fn stream_addresses(&self) -> &[SocketAddr] {
-        &self.streams
+        &self.addresses.streams
     }
 
     /// Where `/readyz` is answered.
     pub fn status_address(&self) -> SocketAddr {
-        self.status
+        self.addresses.status
     }
 
     /// The revision that is served; none before the first one is loaded.
@@ -283,15 +264,14 @@ fn watch_memory(
 fn streams(
     config: &Config,
     shared: &Shared,
-    connections: &Arc<Connections>,
+    reception: &Reception,
     usage: &Arc<Recorder>,
     ending: &watch::Receiver<bool>,
 ) -> Streams {
     Streams {
         current: shared.current.clone(),
         telemetry: shared.telemetry.clone(),
-        connections: connections.clone(),
-        proxy_protocol: config.proxy_protocol,
+        reception: reception.clone(),
         clock: config.clock.clone(),
         usage: usage.clone(),
         ending: ending.clone(),

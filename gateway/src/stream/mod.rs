@@ -3,35 +3,29 @@
 mod hello;
 mod splice;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use model::clock::Clock;
 use model::reason::Reason;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
-use crate::config::ProxyProtocol;
-use crate::listener::facts::Addresses;
-use crate::listener::{Connection, Connections, proxy_protocol};
+use crate::listener::{Connection, Reception};
 use crate::proxy::{choice, failure};
 use crate::router::WantedStream;
 use crate::runtime::{Route, Runtime};
 use crate::telemetry::{Ended, LogChoice, Outcome, Passage, Telemetry};
+use crate::traffic::Moved;
 use crate::upstream::client::{Client, Dial, Fault, Transport, Version};
 use crate::upstream::{Choice, Endpoint, Picked, preamble};
 use crate::usage::Recorder;
-use splice::{Moved, splice};
+use splice::splice;
 
 pub(crate) use hello::{Hello, peek};
-
-/// A pause when the system has no more connections to give.
-const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// What connections of all ports have in common.
 pub(crate) struct Streams {
@@ -39,10 +33,8 @@ pub(crate) struct Streams {
     pub(crate) current: Arc<ArcSwapOption<Runtime>>,
     /// What is measured, and what is in flight.
     pub(crate) telemetry: Arc<Telemetry>,
-    /// All open connections.
-    pub(crate) connections: Arc<Connections>,
-    /// Whether connections begin with a PROXY header.
-    pub(crate) proxy_protocol: ProxyProtocol,
+    /// Who lets connections in.
+    pub(crate) reception: Reception,
     /// What the time is.
     pub(crate) clock: Arc<dyn Clock>,
     /// Where they are counted for the console.
@@ -52,57 +44,26 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Accepts until told to stop.
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, mut stopping: watch::Receiver<bool>) {
-        while !*stopping.borrow() {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stopping.changed() => return,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.enter(stream, peer),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
-                    sleep(EXHAUSTED).await;
-                }
-            }
-        }
-    }
-
-    fn enter(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let Some(place) = self.place(peer.ip()) else { return };
+    /// Takes a connection of a port.
+    pub(crate) fn enter(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let Some(place) = self.reception.place(peer.ip()) else {
+            return;
+        };
         let streams = self.clone();
         tokio::spawn(async move { streams.serve(stream, peer, place).await });
     }
 
-    /// A place for a connection from this address, if there is one.
-    fn place(&self, ip: IpAddr) -> Option<Connection> {
-        let place = self.connections.enter(ip.to_canonical());
-        if place.is_none() {
-            self.telemetry.connection_refused();
-        }
-        place
-    }
-
-    async fn serve(&self, mut stream: TcpStream, peer: SocketAddr, mut place: Connection) {
+    async fn serve(&self, mut stream: TcpStream, peer: SocketAddr, place: Connection) {
         let _ = stream.set_nodelay(true);
         let Some(runtime) = self.current.load_full() else {
             return;
         };
+        // The port that it came to, whatever one a proxy names.
         let Ok(local) = stream.local_addr() else { return };
-        let mut addresses = Addresses { client: peer, local };
-        if self.proxy_protocol == ProxyProtocol::Trusted && self.connections.trusts(peer.ip().to_canonical()) {
-            match proxy_protocol::take(&mut stream, addresses).await {
-                Ok(told) => addresses = told,
-                Err(_) => return,
-            }
-            // From now on it counts as the client's.
-            drop(place);
-            let Some(clients) = self.place(addresses.client.ip()) else {
-                return;
-            };
-            place = clients;
-        }
+        let introduced = self.reception.introduce(&mut stream, peer, place).await;
+        let Ok(Some((addresses, place))) = introduced else {
+            return;
+        };
         let hello = if runtime.router.reads_server_names(local.port()) {
             match peek(&stream).await {
                 Ok(hello) => hello,
@@ -175,8 +136,8 @@ impl Streams {
             }
         }
         passage.duration = began.elapsed();
-        passage.received = moved.received.load(Ordering::Relaxed);
-        passage.sent = moved.sent.load(Ordering::Relaxed);
+        passage.received = moved.received();
+        passage.sent = moved.sent();
         self.telemetry.record_connection(&passage);
     }
 

@@ -18,10 +18,9 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use model::certificate::Details;
 use rustls::pki_types::CertificateDer;
-use rustls::server::Acceptor as Greeter;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
 use crate::challenges;
@@ -49,8 +48,7 @@ impl Acceptor {
 impl Handshake for Acceptor {
     /// The name that was asked for and the certificates of the client, which were verified, are known to the connection
     /// from then on. An authority that asks whether a name is ours gets its answer, and no connection.
-    async fn handshake(&self, stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
-        let greeting = LazyConfigAcceptor::new(Greeter::default(), stream).await?;
+    async fn handshake(&self, greeting: StartHandshake<TcpStream>) -> io::Result<Option<TlsStream<TcpStream>>> {
         let runtime = self.current.load_full();
         let runtime = runtime.ok_or_else(|| io::Error::other("there is no configuration yet"))?;
         if let Some(config) = runtime.challenges.handshake(&greeting.client_hello()) {

@@ -100,6 +100,12 @@ fn cases() -> Vec<Case> {
         instead("a path in the authority", ":authority", "a.example/y"),
         instead("a line end in the authority", ":authority", "a\r\nx: y"),
         instead("a space in the authority", ":authority", "a b"),
+    ]
+}
+
+/// Bodies that are not as long as is said.
+fn lengths() -> Vec<Case> {
+    vec![
         post("a body longer than its length", &[("content-length", "3")], b"hello"),
         post("a body shorter than its length", &[("content-length", "9")], b"hello"),
         post("a length with a sign", &[("content-length", "+5")], b"hello"),
@@ -108,13 +114,19 @@ fn cases() -> Vec<Case> {
             &[("content-length", "5"), ("content-length", "6")],
             b"hello",
         ),
+        post(
+            "the same length twice",
+            &[("content-length", "5"), ("content-length", "5")],
+            b"hello",
+        ),
+        post("an empty length", &[("content-length", "")], b""),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_5_nothing_that_is_not_http_1_comes_out_of_http_2() {
     let (gateway, recorder) = open_gateway().await;
-    for case in cases() {
+    for case in cases().into_iter().chain(lengths()) {
         let mut connection = Connection::open(gateway.proxy_addresses()[0]).await;
         let flags = END_HEADERS | if case.body.is_none() { END_STREAM } else { 0 };
         let mut bytes = Frame::new(HEADERS, flags, 1, &block(&case.fields)).bytes();
@@ -241,6 +253,24 @@ async fn g_6_a_client_that_takes_nothing_does_not_hold_others_up() {
     }
     recorder.wait_for(1).await;
     assert_eq!(support::get(address, "/bystander", &[]).await.status, 200);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_7_headers_that_do_not_end_end_the_connection() {
+    let (gateway, recorder) = open_gateway().await;
+    let mut connection = Connection::open(gateway.proxy_addresses()[0]).await;
+    let mut post = get("/x");
+    post[0].1 = "POST";
+    // A request whose body goes on keeps the connection busy meanwhile.
+    let open = Frame::new(HEADERS, END_HEADERS, 1, &block(&post)).bytes();
+    let endless = Frame::new(HEADERS, END_STREAM, 3, &block(&get("/y"))).bytes();
+    connection.send(&[open, endless].concat()).await;
+    recorder.wait_for(1).await;
+    let end = connection.last_words().await;
+    assert!(matches!(end, End::GoAway(_)), "{end:?}");
+    refused_by(&gateway, "head_time").await;
+    assert_eq!(recorder.begun(), 1);
     gateway.stop().await;
 }
 

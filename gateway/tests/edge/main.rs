@@ -9,6 +9,7 @@ mod early;
 mod forwarded;
 mod frames;
 mod framing;
+mod handshakes;
 mod hosts;
 mod http2;
 mod limits;

@@ -1,7 +1,9 @@
 //! G-25: methods that a proxy for everybody must not serve.
 
+use http::Request;
+
 use super::client::converse;
-use super::open_gateway;
+use super::{open_gateway, support};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_25_trace_and_connect_are_refused_in_any_spelling() {
@@ -17,6 +19,26 @@ async fn g_25_trace_and_connect_are_refused_in_any_spelling() {
         let conversation = converse(gateway.proxy_addresses()[0], format!("{line}\r\n\r\n").as_bytes()).await;
         assert_eq!(conversation.statuses, [405], "{line:?}: {}", conversation.text);
         assert!(conversation.text.contains("\r\nAllow: "), "{}", conversation.text);
+    }
+    assert_eq!(recorder.begun(), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_25_trace_and_connect_are_refused_over_http_2_too() {
+    let (gateway, recorder) = open_gateway().await;
+    let mut client = support::http2::Client::connect(gateway.proxy_addresses()[0]).await;
+    for (method, url) in [
+        ("TRACE", "http://a.example/"),
+        ("trace", "http://a.example/"),
+        ("CONNECT", "a.example:443"),
+        ("connect", "http://a.example/"),
+    ] {
+        let request = Request::builder().method(method).uri(url);
+        let (response, _) = client.begin(request.body(()).expect("a request"), true).await;
+        let response = response.await.expect("an answer");
+        assert_eq!(response.status(), 405, "{method}");
+        assert!(response.headers().contains_key("allow"), "{response:?}");
     }
     assert_eq!(recorder.begun(), 0);
     gateway.stop().await;

@@ -27,7 +27,7 @@ use tokio_rustls::client::TlsStream;
 use uuid::Uuid;
 
 use super::super::Acceptor;
-use crate::listener::secure::Handshake as _;
+use crate::listener::secure::{Handshake as _, greet};
 use crate::runtime::{Builder, Runtime};
 
 pub(super) const SECRET: [u8; 32] = [7; 32];
@@ -86,7 +86,8 @@ impl Front {
 }
 
 async fn echo(acceptor: &Acceptor, stream: TcpStream) {
-    let Ok(Some(mut stream)) = acceptor.handshake(stream).await else {
+    let Ok(greeting) = greet(stream).await else { return };
+    let Ok(Some(mut stream)) = acceptor.handshake(greeting).await else {
         return;
     };
     let mut piece = [0; 64];
