@@ -18,6 +18,7 @@ mod head;
 mod linger;
 mod look;
 mod mirror;
+mod prepare;
 mod problem;
 mod record;
 mod relay;
