@@ -117,9 +117,9 @@ impl<'a> Relay<'a> {
         loop {
             self.hand_over(exchange, &mut deadlines);
             let look = self.look(exchange);
-            self.check_pace(look)?;
-            if deadlines.next() < timer.deadline() {
-                timer.as_mut().reset(deadlines.next());
+            let next = self.next_look(look, &deadlines)?;
+            if next < timer.deadline() {
+                timer.as_mut().reset(next);
             }
             let event = tokio::select! {
                 event = poll_fn(|cx| exchange.poll(cx)) => event?,
@@ -225,16 +225,15 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Refuses a body that comes too slowly. It is looked at whenever something moves, which silence has a bound for.
-    fn check_pace(&mut self, look: Look) -> Result<(), Trouble> {
-        let slow = match &mut self.pace {
-            Some(pace) if matches!(look, Look::Body) => pace.waiting(Instant::now()).is_err(),
-            _ => false,
-        };
-        if slow {
-            Err(Trouble::Refused(slow_body()))
-        } else {
-            Ok(())
+    /// When to look again at the latest. Refuses a body that comes too slowly.
+    fn next_look(&mut self, look: Look, deadlines: &Deadlines) -> Result<Instant, Trouble> {
+        let next = deadlines.next();
+        match &mut self.pace {
+            Some(pace) if matches!(look, Look::Body) => match pace.waiting(Instant::now()) {
+                Ok(look) => Ok(look.min(next)),
+                Err(_) => Err(Trouble::Refused(slow_body())),
+            },
+            _ => Ok(next),
         }
     }
 
