@@ -13,7 +13,7 @@ use serde_json::json;
 use support::http2::Client;
 use support::scripted::{self, Scripted, Then};
 use support::{Configuration, get, raw};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -55,7 +55,7 @@ impl Stage {
     }
 }
 
-async fn until(stream: &mut TcpStream, end: &str) -> String {
+async fn until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let reading = async {
         let mut read = Vec::new();
         while !read.ends_with(end.as_bytes()) {
@@ -112,6 +112,21 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
         drop(client);
         stage.gateway.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_stops_reading_an_upload_is_late_and_not_its_client() {
+    let stage = Stage::set().await;
+    let request = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (client, service, _) = stage.open(request).await;
+    let (mut answer, mut upload) = client.into_split();
+    let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
+    let sending = tokio::spawn(async move { while upload.write_all(chunk.as_bytes()).await.is_ok() {} });
+    let answer = until(&mut answer, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    sending.abort();
+    drop(service);
+    stage.gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

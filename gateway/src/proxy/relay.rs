@@ -130,7 +130,7 @@ impl<'a> Relay<'a> {
                     continue;
                 }
                 () = timer.as_mut() => {
-                    self.check_time(&deadlines)?;
+                    self.check_time(&deadlines, exchange)?;
                     timer.as_mut().reset(deadlines.next());
                     continue;
                 }
@@ -157,7 +157,7 @@ impl<'a> Relay<'a> {
         deadlines: &mut Deadlines,
     ) -> Result<Option<Done>, Trouble> {
         match event {
-            Event::Room => {}
+            Event::Room => deadlines.moved(Instant::now()),
             Event::Interim(header) => self.interim(header).await?,
             Event::Upgraded(header) => {
                 self.answered(picked, &header);
@@ -196,20 +196,24 @@ impl<'a> Relay<'a> {
         self.context.cookie = picked.set_cookie();
     }
 
-    /// Whether something took too long: the service, unless it was the client that was waited for or that gave so little
-    /// time.
-    fn check_time(&self, deadlines: &Deadlines) -> Result<(), Trouble> {
+    /// Whether something took too long. The client is to blame while it is waited for and nothing is answered yet, or
+    /// when it gave so little time itself; otherwise the service is.
+    fn check_time(&self, deadlines: &Deadlines, exchange: &mut Exchange) -> Result<(), Trouble> {
         let Some(fault) = deadlines.missed(Instant::now()) else {
             return Ok(());
         };
-        if !self.upload.whole && !fault.total {
+        let answered = self.context.answered;
+        if fault.total {
+            let blameless = self.times.by_caller || answered || !deadlines.is_asked();
+            return Err(Trouble::Service(Fault { blameless, ..fault }));
+        }
+        let client_may_send = !self.upload.whole && !exchange.is_full();
+        if client_may_send && !answered {
             return Err(Trouble::Refused(slow_body()));
         }
-        let blameless = self.times.by_caller || self.context.answered || !deadlines.is_asked();
-        Err(Trouble::Service(Fault {
-            blameless: fault.total && blameless,
-            ..fault
-        }))
+        // In a conversation either side may have waited for the other.
+        let blameless = client_may_send;
+        Err(Trouble::Service(Fault { blameless, ..fault }))
     }
 
     /// What to expect of the client now. Its leaving shows on a stream of its own at any time, and on a connection only
