@@ -83,6 +83,8 @@ pub(crate) struct Proxy {
 enum End {
     /// The response is whole.
     Whole,
+    /// The response is whole, and the client may still be sending.
+    Early,
     /// It is not, and the client must see that.
     Broken,
     /// The connection speaks another protocol now.
@@ -106,6 +108,13 @@ impl HttpServerApp for Proxy {
         match self.serve(&mut session, &mut context).await {
             End::Whole => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
+                keep(session).await
+            }
+            End::Early => {
+                self.record(session.req_header(), Seen::of(&session), &mut context);
+                // The request is over; what is read now belongs to none.
+                drop(context);
+                linger::drain(&mut session).await;
                 keep(session).await
             }
             End::Broken => {
@@ -203,8 +212,7 @@ impl Proxy {
             context.client_gone = true;
             return End::Broken;
         }
-        linger::drain(session).await;
-        End::Whole
+        End::Early
     }
 }
 

@@ -128,12 +128,7 @@ impl Relay<'_> {
         } else {
             self.write_end(rest, trailers).await
         };
-        written.map_err(|_| self.gone())?;
-        if !self.upload.whole {
-            // The service did not want the rest; the client may still be sending it.
-            super::linger::drain(self.session).await;
-        }
-        Ok(())
+        written.map_err(|_| self.gone())
     }
 
     async fn write_end(&mut self, rest: Bytes, trailers: Option<HeaderMap>) -> pingora::Result<()> {
