@@ -175,6 +175,25 @@ async fn hints_come_before_the_answer_to_clients_that_know_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_before_an_answer_says_nothing_about_the_connection_to_the_service() {
+    let about = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n\
+                 Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n";
+    let script = format!(
+        "HTTP/1.1 100 Continue\r\n{about}\r\nHTTP/1.1 103 Early Hints\r\n{about}Link: </a.css>\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    );
+    let service = Scripted::start(script, Then::Stay).await;
+    let gateway = Configuration::new().service(1, &service.url()).route(2, 1, "/").start();
+    let request = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let answer = raw(gateway.proxy_addresses()[0], request.as_bytes()).await.to_lowercase();
+    let heads: Vec<&str> = answer.split_inclusive("\r\n\r\n").collect();
+    assert_eq!(heads[0], "http/1.1 100 continue\r\n\r\n");
+    assert_eq!(heads[1], "http/1.1 103 early hints\r\nlink: </a.css>\r\n\r\n");
+    assert!(heads[2].starts_with("http/1.1 200 ok\r\n"), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_a_connection_is_the_end_of_a_body_and_old_clients_need_no_chunks() {
     let service = Scripted::start("HTTP/1.0 200 OK\r\n\r\nhello", Then::Close).await;
     let gateway = Configuration::new().service(1, &service.url()).route(2, 1, "/").start();

@@ -147,6 +147,15 @@ pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader, upgraded: bool) {
     });
 }
 
+/// Leaves of an interim response what is about the response to come: nothing about the connection to the service, and
+/// nothing about a body, which it does not have (RFC 9110, section 15.2).
+pub(super) fn clean_interim(response: &mut ResponseHeader) {
+    remove_hop_by_hop(response, false);
+    for name in [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING] {
+        response.remove_header(&name);
+    }
+}
+
 /// Trailers without what would change how the response is read (RFC 9110, section 6.5.1).
 pub(super) fn clean_trailers(mut trailers: HeaderMap) -> HeaderMap {
     for name in [
