@@ -96,6 +96,25 @@ async fn a_stream_may_be_longer_than_any_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_stop_nobody_else_who_shares_their_connection() {
+    let mut service = Service::start(None).await;
+    let (gateway, mut client) = gateway_to(&service).await;
+    let mut unread = Vec::new();
+    for _ in 0..32 {
+        unread.push(client.call("Flood", &[]).await);
+    }
+    let mut full = 0;
+    while full < unread.len() {
+        full += usize::from(service.notice().await == Notice::Full);
+    }
+    let mut other = Client::connect(gateway.proxy_addresses()[0]).await;
+    let answer = other.unary("Unary", &[], b"hello").await.expect("an answer");
+    assert_eq!(answer.body, message(b"hello"));
+    drop((unread, client));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_trailers_alone_stays_one() {
     let service = Service::start(None).await;
     let (gateway, mut client) = gateway_to(&service).await;

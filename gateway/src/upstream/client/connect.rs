@@ -22,9 +22,11 @@ use super::tls::Tls;
 use super::transport::Transport;
 use super::{h1, h2 as http2};
 
-/// Bytes that a target may send on a stream, and on a connection, before they are read.
+/// Bytes that a target may send on a stream before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// As many as there can be: a bound that streams share would let clients that do not read stop all others. Memory is bounded
+/// by the streams, each of which is a request under way.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const HEADER_LIST: u32 = 64 * 1024;
 
 /// Which HTTP is spoken to a target.
