@@ -13,7 +13,7 @@ use super::connect::Key;
 use super::h1::Connection;
 
 /// How long a connection waits.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// The most that wait for one target, and in all.
 const PER_TARGET: usize = 512;
 const IN_ALL: usize = 16_384;
