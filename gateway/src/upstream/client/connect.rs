@@ -191,9 +191,9 @@ impl Client {
         shared.retain(|_, shared| shared.is_of_use(now) || Arc::strong_count(shared) > 1);
     }
 
-    /// How many connections to an address wait.
-    pub(crate) fn idle_at(&self, address: SocketAddr) -> usize {
-        self.idle.count_at(address)
+    /// How many connections wait, by address.
+    pub(crate) fn idle(&self) -> HashMap<SocketAddr, usize> {
+        self.idle.counts()
     }
 
     async fn share(&self, key: &Key, dial: &Dial<'_>, deadline: Instant) -> Result<(Connection, bool), Fault> {
