@@ -7,7 +7,7 @@ mod support;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway::telemetry::Destination;
 use gateway::{Config, Gateway, TelemetryConfig};
@@ -307,6 +307,35 @@ async fn a_request_is_over_when_its_answer_is_whatever_the_client_still_sends() 
         let linger = Duration::from_secs(5);
         let took = line["latency_us"].as_u64().map(Duration::from_micros);
         assert!(took.is_some_and(|took| took < linger), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_say_how_long_they_took_where_that_is_wanted() {
+    let upstream = Upstream::start().await;
+    let names = ["x-gatehouse-upstream-latency", "x-gatehouse-proxy-latency"];
+    for wanted in [false, true] {
+        let configuration = Configuration::new()
+            .service(1, &format!("http://{}", upstream.address))
+            .route(2, 1, "/");
+        let gateway = Gateway::start(Config {
+            latency_headers: wanted,
+            ..configuration.config()
+        })
+        .expect("started");
+        let began = Instant::now();
+        let answer = get(gateway.proxy_addresses()[0], "/slow", &[]).await;
+        let whole = began.elapsed().as_millis();
+        let told = names.map(|name| answer.header(name).map(|value| value.parse().expect("milliseconds")));
+        match told {
+            // Each millisecond is told once, and what the service waits before it answers is its own.
+            [Some(service), Some(proxy)] => assert!(wanted && service >= 700 && service + proxy <= whole, "{answer:?}"),
+            told => assert!(!wanted && told == [None, None], "{answer:?}"),
+        }
+        let own = get(gateway.proxy_addresses()[0], "/%00", &[]).await;
+        let told = names.map(|name| own.header(name).is_some());
+        assert_eq!((own.status, told), (400, [false, wanted]), "{own:?}");
+        gateway.stop().await;
     }
 }
 

@@ -68,6 +68,8 @@ pub(crate) struct Proxy {
     /// Says that there is another one.
     pub(crate) changed: watch::Receiver<Option<i64>>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whether responses say how long they took.
+    pub(crate) latency_headers: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
     /// Room for copies of requests under way.
@@ -105,6 +107,7 @@ impl HttpServerApp for Proxy {
             session.set_keepalive((!last).then_some(limits::KEEP_ALIVE));
         }
         let mut context = Context::new(self.telemetry.enter(), &session);
+        context.tells_latency = self.latency_headers;
         match self.serve(&mut session, &mut context).await {
             End::Whole => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
