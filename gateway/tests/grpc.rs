@@ -3,15 +3,21 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use gateway::Running;
 use h2::Reason;
 use http::Request;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
 use support::http2::{Client, Notice, Service, message};
-use support::{Configuration, raw};
+use support::{Configuration, eventually, get, raw};
+use tokio_rustls::TlsAcceptor;
 
 async fn gateway_to(service: &Service) -> (Running, Client) {
     let gateway = Configuration::new()
@@ -112,6 +118,47 @@ async fn clients_that_do_not_read_stop_nobody_else_who_shares_their_connection()
     assert_eq!(answer.body, message(b"hello"));
     drop((unread, client));
     gateway.stop().await;
+}
+
+fn acceptor() -> TlsAcceptor {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["orders.internal".to_owned()]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![cert.der().clone()],
+            PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()),
+        )
+        .expect("a configuration");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_over_tls_are_asked_for_their_health_as_their_services_reach_them() {
+    let service = Service::start(Some(acceptor())).await;
+    for (kind, tls_verify, health) in [
+        ("grpcs", false, "healthy"),
+        // Nobody vouches for its certificate.
+        ("grpcs", true, "unhealthy"),
+        ("grpc", false, "unhealthy"),
+    ] {
+        let mut configuration = Configuration::new()
+            .upstream(20)
+            .target(21, 20, &service.address.to_string(), 1)
+            .service_on(1, 20);
+        let body = |index: usize| configuration.0[index].body.as_mut().expect("a body");
+        let active = json!({"kind": kind, "interval_ms": 100, "healthy_threshold": 1, "unhealthy_threshold": 1});
+        body(0)["health"] = json!({"active": active});
+        (body(2)["protocol"], body(2)["tls_verify"]) = (json!("grpcs"), json!(tls_verify));
+        let gateway = configuration.start();
+        let line = format!("gatehouse_upstream_targets{{health=\"{health}\",upstream=\"u20\"}} 1");
+        eventually(async || get(gateway.status_address(), "/metrics", &[]).await.body.contains(&line)).await;
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

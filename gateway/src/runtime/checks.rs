@@ -50,7 +50,7 @@ impl<'a> Trust<'a> {
             .health
             .active
             .as_ref()
-            .filter(|active| active.kind == CheckKind::Https)
+            .filter(|active| active.kind.is_encrypted())
         else {
             return checks(None, None);
         };
@@ -70,6 +70,10 @@ impl<'a> Trust<'a> {
                 },
             ),
         };
+        let protocols: &[&[u8]] = match active.kind {
+            CheckKind::Grpcs => &[b"h2"],
+            _ => &[b"http/1.1"],
+        };
         match self.state.tls.outward(&tls) {
             Ok(outward) => {
                 let settings = TlsSettings {
@@ -77,7 +81,7 @@ impl<'a> Trust<'a> {
                     verify: tls.tls_verify,
                     authorities: outward.authorities,
                     client: outward.client,
-                    protocols: &[b"http/1.1"],
+                    protocols,
                 };
                 checks(Some(CheckTls::new(&settings)), None)
             }

@@ -140,6 +140,11 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             let reset = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
             let _ = notice.send(Notice::Reset(reset.expect("a reset")));
         }
+        "Check" => {
+            let mut send = respond.send_response(grpc_head(), false).expect("sent");
+            write(&mut send, message(&[8, 1])).await;
+            let _ = send.send_trailers(trailers("0"));
+        }
         "Flood" => {
             let mut send = respond.send_response(grpc_head(), false).expect("sent");
             write(&mut send, vec![7; WINDOW].into()).await;
