@@ -86,9 +86,7 @@ impl Status {
                 answer(status, text, body.into_bytes())
             }
             "/metrics" => {
-                let body = self
-                    .telemetry
-                    .render(self.counters.evicted(), self.targets());
+                let body = self.telemetry.render(self.counters.evicted(), self.targets());
                 answer(200, "text/plain; version=0.0.4; charset=utf-8", body)
             }
             _ => answer(404, text, b"there are /livez, /readyz and /metrics\n".to_vec()),

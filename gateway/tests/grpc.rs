@@ -150,13 +150,23 @@ async fn targets_over_tls_are_asked_for_their_health_as_their_services_reach_the
             .upstream(20)
             .target(21, 20, &service.address.to_string(), 1)
             .service_on(1, 20);
-        let body = |index: usize| configuration.0[index].body.as_mut().expect("a body");
         let active = json!({"kind": kind, "interval_ms": 100, "healthy_threshold": 1, "unhealthy_threshold": 1});
-        body(0)["health"] = json!({"active": active});
-        (body(2)["protocol"], body(2)["tls_verify"]) = (json!("grpcs"), json!(tls_verify));
+        for (index, member, value) in [
+            (0, "health", json!({"active": active})),
+            (2, "protocol", json!("grpcs")),
+            (2, "tls_verify", json!(tls_verify)),
+        ] {
+            configuration.0[index].body.as_mut().expect("a body")[member] = value;
+        }
         let gateway = configuration.start();
         let line = format!("gatehouse_upstream_targets{{health=\"{health}\",upstream=\"u20\"}} 1");
-        eventually(async || get(gateway.status_address(), "/metrics", &[]).await.body.contains(&line)).await;
+        eventually(async || {
+            get(gateway.status_address(), "/metrics", &[])
+                .await
+                .body
+                .contains(&line)
+        })
+        .await;
         gateway.stop().await;
     }
 }

@@ -184,8 +184,11 @@ async fn what_comes_before_an_answer_says_nothing_about_the_connection_to_the_se
     );
     let service = Scripted::start(script, Then::Stay).await;
     let gateway = Configuration::new().service(1, &service.url()).route(2, 1, "/").start();
-    let request = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
-    let answer = raw(gateway.proxy_addresses()[0], request.as_bytes()).await.to_lowercase();
+    let request =
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let answer = raw(gateway.proxy_addresses()[0], request.as_bytes())
+        .await
+        .to_lowercase();
     let heads: Vec<&str> = answer.split_inclusive("\r\n\r\n").collect();
     assert_eq!(heads[0], "http/1.1 100 continue\r\n\r\n");
     assert_eq!(heads[1], "http/1.1 103 early hints\r\nlink: </a.css>\r\n\r\n");

@@ -288,12 +288,17 @@ async fn a_request_is_over_when_its_answer_is_whatever_the_client_still_sends() 
             access_log: Destination::File(path.clone()),
             ..TelemetryConfig::default()
         },
-        ..Configuration::new().service(1, &service.url()).route(2, 1, "/").config()
+        ..Configuration::new()
+            .service(1, &service.url())
+            .route(2, 1, "/")
+            .config()
     })
     .expect("started");
     // One that the service answers too early, and one that the gateway does.
     for (count, length) in [5, 99_999_999].into_iter().enumerate() {
-        let mut client = TcpStream::connect(gateway.proxy_addresses()[0]).await.expect("connected");
+        let mut client = TcpStream::connect(gateway.proxy_addresses()[0])
+            .await
+            .expect("connected");
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         client.write_all(request.as_bytes()).await.expect("written");
         eventually(async || {

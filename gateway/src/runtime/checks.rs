@@ -46,12 +46,7 @@ impl<'a> Trust<'a> {
     /// believes.
     pub(super) fn checks(&self, id: UpstreamId, spec: &UpstreamSpec) -> Checks {
         let checks = |tls, unusable| Checks { tls, unusable };
-        let Some(active) = spec
-            .health
-            .active
-            .as_ref()
-            .filter(|active| active.kind.is_encrypted())
-        else {
+        let Some(active) = spec.health.active.as_ref().filter(|active| active.kind.is_encrypted()) else {
             return checks(None, None);
         };
         let own = active.tls();

@@ -286,7 +286,10 @@ mod tests {
             assert_eq!(undecided, (BreakerState::HalfOpen, Entry::Refused));
             assert_eq!(breaker.succeeded(second, now, &policy), Some(Turn::Closed));
             end(&breaker, first, now, &policy);
-            assert_eq!((breaker.state(), breaker.enter(now)), (BreakerState::Closed, Entry::Pass));
+            assert_eq!(
+                (breaker.state(), breaker.enter(now)),
+                (BreakerState::Closed, Entry::Pass)
+            );
         };
         late(|breaker, entry, now, policy| assert_eq!(breaker.succeeded(entry, now, policy), None));
         late(|breaker, entry, now, policy| assert_eq!(breaker.failed(entry, now, policy, 0.5), None));

@@ -399,10 +399,15 @@ fn metrics_show_each_target_of_each_service_with_the_connections_to_its_address(
     let pools = world.pools(2);
     fail(&pools[0], "10.0.0.1:80", Failure::Reset, 7, world.now);
     let held = pick(&pools[1], world.now).expect("a target");
-    let idle = HashMap::from([(held.endpoint.socket, 3), ("10.9.9.9:80".parse().expect("an address"), 5)]);
+    let idle = HashMap::from([
+        (held.endpoint.socket, 3),
+        ("10.9.9.9:80".parse().expect("an address"), 5),
+    ]);
     let mut shown: Vec<_> = world.upstreams.gauges(world.now, idle).collect();
     shown.sort_by(|one, other| (&one.service, &one.target).cmp(&(&other.service, &other.target)));
-    let seen = shown.iter().map(|gauge| (gauge.service.as_str(), gauge.target.as_str(), gauge.idle, gauge.active));
+    let seen = shown
+        .iter()
+        .map(|gauge| (gauge.service.as_str(), gauge.target.as_str(), gauge.idle, gauge.active));
     assert_eq!(
         seen.collect::<Vec<_>>(),
         [
@@ -418,7 +423,10 @@ fn metrics_show_each_target_of_each_service_with_the_connections_to_its_address(
     let mut counts = world.upstreams.counts(world.now);
     counts.sort_by_key(|(_, health, _)| health.as_str());
     let name = || "orders".to_owned();
-    assert_eq!(counts, [(name(), TargetHealth::Ejected, 1), (name(), TargetHealth::Healthy, 1)]);
+    assert_eq!(
+        counts,
+        [(name(), TargetHealth::Ejected, 1), (name(), TargetHealth::Healthy, 1)]
+    );
 }
 
 #[test]

@@ -191,7 +191,9 @@ impl Upstreams {
                 *counts.entry(member.endpoint.condition(member.drains, now)).or_default() += 1;
             }
             let name = group.settings.load().name.clone();
-            counts.into_iter().map(move |(health, count)| (name.clone(), health, count))
+            counts
+                .into_iter()
+                .map(move |(health, count)| (name.clone(), health, count))
         };
         groups.into_iter().flat_map(of_group).collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::client::{connect, conversation};
 use super::recorder::Recorder;
@@ -88,11 +88,11 @@ async fn g_7_a_client_that_does_not_read_is_left() {
             if metrics.contains("gatehouse_edge_refusals_total{rule=\"answer_time\"} 1") {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(1)).await;
         }
     };
-    let limit = std::time::Duration::from_secs(90);
-    tokio::time::timeout(limit, counted).await.expect("the client is left");
+    let limit = Duration::from_secs(90);
+    timeout(limit, counted).await.expect("the client is left");
     drop(stream);
     gateway.stop().await;
 }
