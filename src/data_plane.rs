@@ -47,6 +47,7 @@ pub(crate) fn config(
             denied: settings.denied_targets.clone(),
             allowed: settings.allowed_targets.clone(),
         },
+        latency_headers: settings.latency_headers,
         proxy_protocol: match settings.proxy_protocol {
             ProxyProtocolSetting::Off => ProxyProtocol::Off,
             ProxyProtocolSetting::Trusted => ProxyProtocol::Trusted,

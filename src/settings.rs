@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use gateway::Exception;
 use gateway::telemetry::{Destination, share};
 use ipnet::IpNet;
@@ -152,6 +152,16 @@ pub(crate) struct GatewaySettings {
     /// trusted proxies must.
     #[arg(long, env = "GATEHOUSE_PROXY_PROTOCOL", value_enum, default_value_t = ProxyProtocolSetting::Off, value_name = "WHEN")]
     pub(crate) proxy_protocol: ProxyProtocolSetting,
+    /// Whether responses say in milliseconds how long they took: `X-Gatehouse-Upstream-Latency` for the service,
+    /// `X-Gatehouse-Proxy-Latency` for everything else.
+    #[arg(
+        long,
+        env = "GATEHOUSE_LATENCY_HEADERS",
+        action = ArgAction::Set,
+        default_value_t = false,
+        value_name = "BOOLEAN"
+    )]
+    pub(crate) latency_headers: bool,
     /// How long requests in flight may go on after a stop, in seconds.
     #[arg(long, env = "GATEHOUSE_DRAIN_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) drain_seconds: u64,

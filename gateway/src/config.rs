@@ -43,6 +43,8 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// Which addresses targets may have; where the gateway answers about itself is none of them in any case.
     pub reach: Reach,
+    /// Whether responses say how long the service and the gateway took.
+    pub latency_headers: bool,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
     /// How long requests in flight may go on after a stop.

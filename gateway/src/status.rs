@@ -34,9 +34,8 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    fn targets(&self) -> Vec<TargetState> {
-        self.upstreams
-            .gauges(Instant::now(), |address| self.client.idle_at(address))
+    fn targets(&self) -> impl Iterator<Item = TargetState> {
+        self.upstreams.gauges(Instant::now(), self.client.idle())
     }
 
     fn ready(&self) -> (u16, String) {
@@ -87,9 +86,7 @@ impl Status {
                 answer(status, text, body.into_bytes())
             }
             "/metrics" => {
-                let body = self
-                    .telemetry
-                    .render(self.counters.evicted(), self.targets().into_iter());
+                let body = self.telemetry.render(self.counters.evicted(), self.targets());
                 answer(200, "text/plain; version=0.0.4; charset=utf-8", body)
             }
             _ => answer(404, text, b"there are /livez, /readyz and /metrics\n".to_vec()),

@@ -3,15 +3,21 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use gateway::Running;
 use h2::Reason;
 use http::Request;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
 use support::http2::{Client, Notice, Service, message};
-use support::{Configuration, raw};
+use support::{Configuration, eventually, get, raw};
+use tokio_rustls::TlsAcceptor;
 
 async fn gateway_to(service: &Service) -> (Running, Client) {
     let gateway = Configuration::new()
@@ -93,6 +99,76 @@ async fn a_stream_may_be_longer_than_any_body() {
     assert!(echoed > 12 << 20);
     drop(call);
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_stop_nobody_else_who_shares_their_connection() {
+    let mut service = Service::start(None).await;
+    let (gateway, mut client) = gateway_to(&service).await;
+    let mut unread = Vec::new();
+    for _ in 0..32 {
+        unread.push(client.call("Flood", &[]).await);
+    }
+    let mut full = 0;
+    while full < unread.len() {
+        full += usize::from(service.notice().await == Notice::Full);
+    }
+    let mut other = Client::connect(gateway.proxy_addresses()[0]).await;
+    let answer = other.unary("Unary", &[], b"hello").await.expect("an answer");
+    assert_eq!(answer.body, message(b"hello"));
+    drop((unread, client));
+    gateway.stop().await;
+}
+
+fn acceptor() -> TlsAcceptor {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["orders.internal".to_owned()]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![cert.der().clone()],
+            PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()),
+        )
+        .expect("a configuration");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_over_tls_are_asked_for_their_health_as_their_services_reach_them() {
+    let service = Service::start(Some(acceptor())).await;
+    for (kind, tls_verify, health) in [
+        ("grpcs", false, "healthy"),
+        // Nobody vouches for its certificate.
+        ("grpcs", true, "unhealthy"),
+        ("grpc", false, "unhealthy"),
+    ] {
+        let mut configuration = Configuration::new()
+            .upstream(20)
+            .target(21, 20, &service.address.to_string(), 1)
+            .service_on(1, 20);
+        let active = json!({"kind": kind, "interval_ms": 100, "healthy_threshold": 1, "unhealthy_threshold": 1});
+        for (index, member, value) in [
+            (0, "health", json!({"active": active})),
+            (2, "protocol", json!("grpcs")),
+            (2, "tls_verify", json!(tls_verify)),
+        ] {
+            configuration.0[index].body.as_mut().expect("a body")[member] = value;
+        }
+        let gateway = configuration.start();
+        let line = format!("gatehouse_upstream_targets{{health=\"{health}\",upstream=\"u20\"}} 1");
+        eventually(async || {
+            get(gateway.status_address(), "/metrics", &[])
+                .await
+                .body
+                .contains(&line)
+        })
+        .await;
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

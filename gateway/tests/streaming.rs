@@ -13,7 +13,7 @@ use serde_json::json;
 use support::http2::Client;
 use support::scripted::{self, Scripted, Then};
 use support::{Configuration, get, raw};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -55,7 +55,7 @@ impl Stage {
     }
 }
 
-async fn until(stream: &mut TcpStream, end: &str) -> String {
+async fn until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let reading = async {
         let mut read = Vec::new();
         while !read.ends_with(end.as_bytes()) {
@@ -115,6 +115,21 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_stops_reading_an_upload_is_late_and_not_its_client() {
+    let stage = Stage::set().await;
+    let request = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (client, service, _) = stage.open(request).await;
+    let (mut answer, mut upload) = client.into_split();
+    let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
+    let sending = tokio::spawn(async move { while upload.write_all(chunk.as_bytes()).await.is_ok() {} });
+    let answer = until(&mut answer, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    sending.abort();
+    drop(service);
+    stage.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_before_it_sends_gets_the_answer_of_the_service() {
     let stage = Stage::set().await;
     let request = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
@@ -156,6 +171,28 @@ async fn hints_come_before_the_answer_to_clients_that_know_them() {
     );
     let old = raw(address, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
     assert!(!old.contains("103") && old.ends_with("ok"), "{old}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_before_an_answer_says_nothing_about_the_connection_to_the_service() {
+    let about = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n\
+                 Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n";
+    let script = format!(
+        "HTTP/1.1 100 Continue\r\n{about}\r\nHTTP/1.1 103 Early Hints\r\n{about}Link: </a.css>\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    );
+    let service = Scripted::start(script, Then::Stay).await;
+    let gateway = Configuration::new().service(1, &service.url()).route(2, 1, "/").start();
+    let request =
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+    let answer = raw(gateway.proxy_addresses()[0], request.as_bytes())
+        .await
+        .to_lowercase();
+    let heads: Vec<&str> = answer.split_inclusive("\r\n\r\n").collect();
+    assert_eq!(heads[0], "http/1.1 100 continue\r\n\r\n");
+    assert_eq!(heads[1], "http/1.1 103 early hints\r\nlink: </a.css>\r\n\r\n");
+    assert!(heads[2].starts_with("http/1.1 200 ok\r\n"), "{answer}");
     gateway.stop().await;
 }
 

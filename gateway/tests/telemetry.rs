@@ -7,6 +7,7 @@ mod support;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gateway::telemetry::Destination;
 use gateway::{Config, Gateway, TelemetryConfig};
@@ -15,7 +16,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
+use support::scripted::{Scripted, Then};
 use support::{Configuration, Upstream, eventually, get};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tonic::{Request, Response, Status};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -273,6 +277,71 @@ async fn a_log_file_has_a_line_for_each_request_and_no_secret() {
         "{}",
         read[2]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_over_when_its_answer_is_whatever_the_client_still_sends() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly";
+    let (service, path) = (Scripted::start(answer, Then::Stay).await, log_file());
+    let gateway = Gateway::start(Config {
+        telemetry: TelemetryConfig {
+            access_log: Destination::File(path.clone()),
+            ..TelemetryConfig::default()
+        },
+        ..Configuration::new()
+            .service(1, &service.url())
+            .route(2, 1, "/")
+            .config()
+    })
+    .expect("started");
+    // One that the service answers too early, and one that the gateway does.
+    for (count, length) in [5, 99_999_999].into_iter().enumerate() {
+        let mut client = TcpStream::connect(gateway.proxy_addresses()[0])
+            .await
+            .expect("connected");
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.expect("written");
+        eventually(async || {
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            written.lines().count() > count
+        })
+        .await;
+    }
+    gateway.stop().await;
+    for line in lines(&path).1 {
+        let linger = Duration::from_secs(5);
+        let took = line["latency_us"].as_u64().map(Duration::from_micros);
+        assert!(took.is_some_and(|took| took < linger), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_say_how_long_they_took_where_that_is_wanted() {
+    let upstream = Upstream::start().await;
+    let names = ["x-gatehouse-upstream-latency", "x-gatehouse-proxy-latency"];
+    for wanted in [false, true] {
+        let configuration = Configuration::new()
+            .service(1, &format!("http://{}", upstream.address))
+            .route(2, 1, "/");
+        let gateway = Gateway::start(Config {
+            latency_headers: wanted,
+            ..configuration.config()
+        })
+        .expect("started");
+        let began = Instant::now();
+        let answer = get(gateway.proxy_addresses()[0], "/slow", &[]).await;
+        let whole = began.elapsed().as_millis();
+        let told = names.map(|name| answer.header(name).map(|value| value.parse().expect("milliseconds")));
+        match told {
+            // Each millisecond is told once, and what the service waits before it answers is its own.
+            [Some(service), Some(proxy)] => assert!(wanted && service >= 700 && service + proxy <= whole, "{answer:?}"),
+            told => assert!(!wanted && told == [None, None], "{answer:?}"),
+        }
+        let own = get(gateway.proxy_addresses()[0], "/%00", &[]).await;
+        let told = names.map(|name| own.header(name).is_some());
+        assert_eq!((own.status, told), (400, [false, wanted]), "{own:?}");
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

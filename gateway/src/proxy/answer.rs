@@ -1,5 +1,7 @@
 //! Answers that the gateway gives itself: refusals and the complete responses of plugins.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, SET_COOKIE,
@@ -18,6 +20,8 @@ use super::problem::Form;
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-gatehouse-upstream-latency");
+const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-gatehouse-proxy-latency");
 
 /// Header and body of an answer, seen by the filters that ran.
 pub(super) fn compose(answer: Answer, request: &RequestHeader, context: &mut Context) -> (ResponseHeader, Bytes) {
@@ -102,7 +106,23 @@ pub(super) fn finish(response: &mut ResponseHeader, context: &mut Context) {
             let _ = headers.try_insert(X_REQUEST_ID, id);
         }
         let _ = headers.try_append(VIA, HeaderValue::from_static(HOP));
+        if context.tells_latency {
+            tell_latency(headers, context);
+        }
     });
+}
+
+/// Says in milliseconds how long the head of the service's answer was waited for, and how long everything else took.
+fn tell_latency(headers: &mut HeaderMap, context: &Context) {
+    // An answer of the gateway's own says nothing about a service that was asked before.
+    let is_own = context.upstream_began.is_none() || context.reason.is_some();
+    let upstream = Duration::from_micros(if is_own { 0 } else { context.upstream_us });
+    let proxy = context.began.elapsed().saturating_sub(upstream);
+    let milliseconds = |time: Duration| HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let _ = headers.try_insert(PROXY_LATENCY, milliseconds(proxy));
+    if !is_own {
+        let _ = headers.try_insert(UPSTREAM_LATENCY, milliseconds(upstream));
+    }
 }
 
 /// Changes headers where their names' cases do not matter, which costs a fraction of what keeping these does.
@@ -145,6 +165,15 @@ pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader, upgraded: bool) {
             headers.remove(UPGRADE);
         }
     });
+}
+
+/// Leaves of an interim response what is about the response to come: nothing about the connection to the service, and
+/// nothing about a body, which it does not have (RFC 9110, section 15.2).
+pub(super) fn clean_interim(response: &mut ResponseHeader) {
+    remove_hop_by_hop(response, false);
+    for name in [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING] {
+        response.remove_header(&name);
+    }
 }
 
 /// Trailers without what would change how the response is read (RFC 9110, section 6.5.1).

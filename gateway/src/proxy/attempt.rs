@@ -57,7 +57,8 @@ impl Relay<'_> {
         match exchanged? {
             Done::Whole => {
                 self.proxy.client.give_back(exchange, back);
-                Ok(End::Whole)
+                // Otherwise the service did not want the rest of the body.
+                Ok(if self.upload.whole { End::Whole } else { End::Early })
             }
             Done::Upgraded(header) => {
                 self.session

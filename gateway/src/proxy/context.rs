@@ -51,6 +51,8 @@ pub(crate) struct Context {
     pub(super) upstream_began: Option<Instant>,
     /// Time until the target's header came, in microseconds.
     pub(super) upstream_us: u64,
+    /// Whether the response says how long it took.
+    pub(super) tells_latency: bool,
     /// What the service sees that the client did not send.
     pub(super) rewrite: Rewrite,
     /// Whether the response of the service has begun.
@@ -146,6 +148,7 @@ impl Context {
             cookie: None,
             upstream_began: None,
             upstream_us: 0,
+            tells_latency: false,
             rewrite: Rewrite::default(),
             answered: false,
             stale: false,

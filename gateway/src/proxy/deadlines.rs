@@ -43,6 +43,10 @@ impl Times {
 pub(super) struct Deadlines {
     /// By when the response has to begin; set when the request is whole.
     answer: Option<Instant>,
+    /// Whether the request is whole.
+    asked: bool,
+    /// Whether the response has begun.
+    answered: bool,
     /// Between two movements.
     idle: Duration,
     moved: Instant,
@@ -54,20 +58,31 @@ impl Deadlines {
     pub(super) fn new(idle: Duration, total: Option<Instant>, now: Instant) -> Self {
         Self {
             answer: None,
+            asked: false,
+            answered: false,
             idle,
             moved: now,
             total,
         }
     }
 
-    /// The request is whole: now the service has to answer.
+    /// The request is whole: now the service has to answer, if it has not begun to.
     pub(super) fn asked(&mut self, within: Duration, now: Instant) {
-        self.answer = Some(now + within);
-        self.moved = now;
+        self.asked = true;
+        if !self.answered {
+            self.answer = Some(now + within);
+            self.moved = now;
+        }
+    }
+
+    /// Whether the request is whole.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// The response has begun.
     pub(super) fn answered(&mut self, now: Instant) {
+        self.answered = true;
         self.answer = None;
         self.moved = now;
     }

@@ -73,7 +73,6 @@ pub(super) fn clean(request: &mut RequestHeader, from_trusted_proxy: bool) {
             // What follows begins with one of these.
             || (name.starts_with(['x', 'f', 'p'])
                 && (begins(&IDENTITY)
-                    || *name == *X_FORWARDED_PREFIX.as_str()
                     || (!from_trusted_proxy && (begins(&ORIGIN) || DIVERSIONS.contains(&name)))))
     };
     let mut gone: Vec<HeaderName> = request.headers.keys().filter(|name| removed(name)).cloned().collect();
@@ -205,8 +204,19 @@ fn set_origin(
         }
     }
     if let Some(prefix) = &forward.stripped_prefix {
-        set(headers, X_FORWARDED_PREFIX, prefix);
+        let whole = prefix_before(request).map(|before| before + prefix);
+        set(headers, X_FORWARDED_PREFIX, whole.as_deref().unwrap_or(prefix));
     }
+}
+
+/// What trusted proxies took off the path before; from others nothing is left of what they say about that.
+fn prefix_before(request: &RequestHeader) -> Option<String> {
+    let lines = request.headers.get_all(X_FORWARDED_PREFIX).iter();
+    let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    let parts = lines.iter().flat_map(|line| line.split(','));
+    let parts = parts.map(|part| part.trim().trim_end_matches('/'));
+    let whole: String = parts.filter(|part| part.starts_with('/')).collect();
+    (!whole.is_empty()).then_some(whole)
 }
 
 /// The addresses that the request came through, with the one that it came from to here.

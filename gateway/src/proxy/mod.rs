@@ -18,6 +18,7 @@ mod head;
 mod linger;
 mod look;
 mod mirror;
+mod prepare;
 mod problem;
 mod record;
 mod relay;
@@ -67,6 +68,8 @@ pub(crate) struct Proxy {
     /// Says that there is another one.
     pub(crate) changed: watch::Receiver<Option<i64>>,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whether responses say how long they took.
+    pub(crate) latency_headers: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
     /// Room for copies of requests under way.
@@ -82,6 +85,8 @@ pub(crate) struct Proxy {
 enum End {
     /// The response is whole.
     Whole,
+    /// The response is whole, and the client may still be sending.
+    Early,
     /// It is not, and the client must see that.
     Broken,
     /// The connection speaks another protocol now.
@@ -102,9 +107,17 @@ impl HttpServerApp for Proxy {
             session.set_keepalive((!last).then_some(limits::KEEP_ALIVE));
         }
         let mut context = Context::new(self.telemetry.enter(), &session);
+        context.tells_latency = self.latency_headers;
         match self.serve(&mut session, &mut context).await {
             End::Whole => {
                 self.record(session.req_header(), Seen::of(&session), &mut context);
+                keep(session).await
+            }
+            End::Early => {
+                self.record(session.req_header(), Seen::of(&session), &mut context);
+                // The request is over; what is read now belongs to none.
+                drop(context);
+                linger::drain(&mut session).await;
                 keep(session).await
             }
             End::Broken => {
@@ -202,8 +215,7 @@ impl Proxy {
             context.client_gone = true;
             return End::Broken;
         }
-        linger::drain(session).await;
-        End::Whole
+        End::Early
     }
 }
 

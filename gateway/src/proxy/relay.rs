@@ -1,12 +1,9 @@
 //! Brings a request to its service and the response back, both as they come.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use model::reason::Reason;
-use model::service::Scheme;
 use pingora::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
 use plugins::{Answer, Refusal};
@@ -14,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::context::Context;
 use super::deadlines::{Deadlines, Times};
-use super::grpc::{self, Dialect, Messages};
+use super::grpc::Messages;
 use super::grpc_web::Translation;
 use super::look::{Gone, Look};
 use super::reply::Reply;
@@ -22,8 +19,8 @@ use super::upload::Upload;
 use super::{End, Proxy, failure, forward, head};
 use crate::guard::BodyPace;
 use crate::runtime::Service;
-use crate::upstream::client::{Event, Exchange, Fault, Framing, Version};
-use crate::upstream::{Choice, Picked};
+use crate::upstream::Picked;
+use crate::upstream::client::{Event, Exchange, Fault, Framing};
 
 /// A request on its way.
 pub(super) struct Relay<'a> {
@@ -35,14 +32,14 @@ pub(super) struct Relay<'a> {
     /// How long things may take.
     pub(super) times: Times,
     /// The id of the caller's consumer.
-    consumer: Option<String>,
+    pub(super) consumer: Option<String>,
     /// Between what the client speaks and what the service does.
     pub(super) translation: Option<Translation>,
     pub(super) reply: Reply,
     /// Counts the messages of a call, which has no other limit.
-    messages: Option<Messages>,
+    pub(super) messages: Option<Messages>,
     /// How slowly a body may come on a stream; on a connection of HTTP/1 the guard looks, and a call may be slow.
-    pace: Option<BodyPace>,
+    pub(super) pace: Option<BodyPace>,
 }
 
 /// Why there is no whole response.
@@ -108,82 +105,6 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Chooses the service, and writes what it shall see into the request.
-    fn prepare(&mut self) -> Option<Arc<Service>> {
-        let (route, runtime) = (self.context.route.clone()?, self.context.runtime.clone()?);
-        self.consumer = self.consumer_id();
-        let service = match &route.split {
-            Some(split) => {
-                let chosen = self
-                    .choice()
-                    .and_then(|choice| split.choose(&choice, &self.proxy.random))?;
-                // One that is off is stood in for by the route's own.
-                runtime.services.get(&chosen).unwrap_or(&route.service).clone()
-            }
-            None => route.service.clone(),
-        };
-        let peer = self.session.client_addr().and_then(|address| address.as_inet());
-        let peer = peer.map(SocketAddr::ip).map(|ip| ip.to_canonical());
-        let facts = self.context.facts.as_ref()?;
-        let peer = peer.unwrap_or(facts.client_ip);
-        let request = self.session.req_header_mut();
-        let forward = &self.context.forward;
-        let mut rewrite = forward::rewrite(request, facts, (&route, &service), forward, peer);
-        if let Some(trace) = &self.context.trace {
-            rewrite.headers.push(trace.parent());
-            trace.check_state(request);
-        }
-        self.context.rewrite = rewrite;
-        let dialect = Dialect::of(&request.headers);
-        // Only a service that speaks it is called; elsewhere the words mean nothing.
-        let dialect = dialect.filter(|_| service.version != Version::Http1);
-        let wanted = dialect.and_then(|_| grpc::timeout(&request.headers));
-        self.times = Times::of(&route, &service, wanted, self.context.began);
-        match dialect {
-            Some(dialect) => self.prepare_call(dialect),
-            None => self.pace = self.session.is_http2().then(BodyPace::default),
-        }
-        self.context.service = Some(service.clone());
-        Some(service)
-    }
-
-    /// What balancing may look at when the caller is known.
-    fn consumer_id(&self) -> Option<String> {
-        let identity = self.context.facts.as_ref()?.identity.as_ref()?;
-        Some(identity.consumer.id.to_string())
-    }
-
-    pub(super) fn choice(&self) -> Option<Choice<'_>> {
-        let facts = self.context.facts.as_ref()?;
-        Some(Choice {
-            consumer: self.consumer.as_deref(),
-            ip: facts.client_ip,
-            path: &facts.path,
-            query: facts.query.as_deref(),
-            headers: &self.session.req_header().headers,
-            secure: facts.scheme == Scheme::Https,
-            tried: &self.context.keys,
-        })
-    }
-
-    /// Makes a call of any dialect one that the service understands.
-    fn prepare_call(&mut self, dialect: Dialect) {
-        self.context.dialect = Some(dialect);
-        self.translation = Translation::of(dialect);
-        if let Some(translation) = &self.translation {
-            grpc::translate(self.session.req_header_mut());
-            if !translation.keeps_length() {
-                self.upload.forget_length();
-            }
-        }
-        if self.translation.is_some() || dialect == Dialect::Grpc {
-            self.messages =
-                Some(Messages::up_to(self.upload.lift_limit().map_or(usize::MAX, |limit| {
-                    usize::try_from(limit).unwrap_or(usize::MAX)
-                })));
-        }
-    }
-
     /// Moves bytes both ways until the response is whole.
     pub(super) async fn exchange(
         &mut self,
@@ -191,20 +112,15 @@ impl<'a> Relay<'a> {
         exchange: &mut Exchange,
         picked: &mut Picked,
     ) -> Result<Done, Trouble> {
-        let now = Instant::now();
-        let mut deadlines = Deadlines::new(self.times.idle, self.times.until, now);
+        let mut deadlines = Deadlines::new(self.times.idle, self.times.until, Instant::now());
         let mut timer = std::pin::pin!(sleep_until(deadlines.next()));
-        let mut asked = false;
         loop {
-            if self.upload.feed(exchange) && !asked {
-                asked = true;
-                if !self.context.answered {
-                    deadlines.asked(self.times.response, Instant::now());
-                    timer.as_mut().reset(deadlines.next());
-                }
-            }
+            self.hand_over(exchange, &mut deadlines);
             let look = self.look(exchange);
-            self.check_pace(look)?;
+            let next = self.next_look(look, &deadlines)?;
+            if next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
             let event = tokio::select! {
                 event = poll_fn(|cx| exchange.poll(cx)) => event?,
                 seen = look.at(self.session) => {
@@ -214,39 +130,58 @@ impl<'a> Relay<'a> {
                     continue;
                 }
                 () = timer.as_mut() => {
-                    match deadlines.missed(Instant::now()) {
-                        Some(fault) => return Err(self.too_late(fault, asked)),
-                        None => timer.as_mut().reset(deadlines.next()),
-                    }
+                    self.check_time(&deadlines, exchange)?;
+                    timer.as_mut().reset(deadlines.next());
                     continue;
                 }
             };
-            match event {
-                Event::Room => {}
-                Event::Interim(header) => self.interim(header).await?,
-                Event::Upgraded(header) => {
-                    self.answered(picked, &header);
-                    return Ok(Done::Upgraded(self.finish_head(header, Framing::Open)));
-                }
-                Event::Head(header, framing) => {
-                    self.answered(picked, &header);
-                    if self.is_retried(service, &header) {
-                        return Err(Trouble::Status);
-                    }
-                    self.begin(header, framing).await?;
-                    deadlines.answered(Instant::now());
-                    timer.as_mut().reset(deadlines.next());
-                }
-                Event::Body(piece) => {
-                    self.pass(piece).await?;
-                    deadlines.moved(Instant::now());
-                }
-                Event::End(trailers) => {
-                    self.end(trailers).await?;
-                    return Ok(Done::Whole);
-                }
+            if let Some(done) = self.happened(event, service, picked, &mut deadlines).await? {
+                return Ok(done);
             }
         }
+    }
+
+    /// Hands over what is kept of the body; once that is all of it, the service has to answer.
+    fn hand_over(&mut self, exchange: &mut Exchange, deadlines: &mut Deadlines) {
+        if self.upload.feed(exchange) && !deadlines.is_asked() {
+            deadlines.asked(self.times.response, Instant::now());
+        }
+    }
+
+    /// Passes on what came from the service; what came of the attempt, once that is known.
+    async fn happened(
+        &mut self,
+        event: Event,
+        service: &Service,
+        picked: &mut Picked,
+        deadlines: &mut Deadlines,
+    ) -> Result<Option<Done>, Trouble> {
+        match event {
+            Event::Room => deadlines.moved(Instant::now()),
+            Event::Interim(header) => self.interim(header).await?,
+            Event::Upgraded(header) => {
+                self.answered(picked, &header);
+                let header = self.finish_head(header, Framing::Open);
+                return Ok(Some(Done::Upgraded(header)));
+            }
+            Event::Head(header, framing) => {
+                self.answered(picked, &header);
+                if self.is_retried(service, &header) {
+                    return Err(Trouble::Status);
+                }
+                self.begin(header, framing).await?;
+                deadlines.answered(Instant::now());
+            }
+            Event::Body(piece) => {
+                self.pass(piece).await?;
+                deadlines.moved(Instant::now());
+            }
+            Event::End(trailers) => {
+                self.end(trailers).await?;
+                return Ok(Some(Done::Whole));
+            }
+        }
+        Ok(None)
     }
 
     /// The target has answered, which says something about it.
@@ -261,16 +196,24 @@ impl<'a> Relay<'a> {
         self.context.cookie = picked.set_cookie();
     }
 
-    /// Something took too long: the service, unless it was the client that was waited for or that gave so little time.
-    fn too_late(&self, fault: Fault, asked: bool) -> Trouble {
-        if !self.upload.whole && !fault.total {
-            return Trouble::Refused(slow_body());
+    /// Whether something took too long. The client is to blame while it is waited for and nothing is answered yet, or
+    /// when it gave so little time itself; otherwise the service is.
+    fn check_time(&self, deadlines: &Deadlines, exchange: &mut Exchange) -> Result<(), Trouble> {
+        let Some(fault) = deadlines.missed(Instant::now()) else {
+            return Ok(());
+        };
+        let answered = self.context.answered;
+        if fault.total {
+            let blameless = self.times.by_caller || answered || !deadlines.is_asked();
+            return Err(Trouble::Service(Fault { blameless, ..fault }));
         }
-        let blameless = self.times.by_caller || self.context.answered || !asked;
-        Trouble::Service(Fault {
-            blameless: fault.total && blameless,
-            ..fault
-        })
+        let client_may_send = !self.upload.whole && !exchange.is_full();
+        if client_may_send && !answered {
+            return Err(Trouble::Refused(slow_body()));
+        }
+        // In a conversation either side may have waited for the other.
+        let blameless = client_may_send;
+        Err(Trouble::Service(Fault { blameless, ..fault }))
     }
 
     /// What to expect of the client now. Its leaving shows on a stream of its own at any time, and on a connection only
@@ -286,16 +229,15 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Refuses a body that comes too slowly. It is looked at whenever something moves, which silence has a bound for.
-    fn check_pace(&mut self, look: Look) -> Result<(), Trouble> {
-        let slow = match &mut self.pace {
-            Some(pace) if matches!(look, Look::Body) => pace.waiting(Instant::now()).is_err(),
-            _ => false,
-        };
-        if slow {
-            Err(Trouble::Refused(slow_body()))
-        } else {
-            Ok(())
+    /// When to look again at the latest. Refuses a body that comes too slowly.
+    fn next_look(&mut self, look: Look, deadlines: &Deadlines) -> Result<Instant, Trouble> {
+        let next = deadlines.next();
+        match &mut self.pace {
+            Some(pace) if matches!(look, Look::Body) => match pace.waiting(Instant::now()) {
+                Ok(look) => Ok(look.min(next)),
+                Err(_) => Err(Trouble::Refused(slow_body())),
+            },
+            _ => Ok(next),
         }
     }
 

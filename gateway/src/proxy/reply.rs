@@ -20,7 +20,7 @@ pub(super) struct Reply {
 }
 
 impl Relay<'_> {
-    pub(super) async fn interim(&mut self, header: Box<ResponseHeader>) -> Result<(), Trouble> {
+    pub(super) async fn interim(&mut self, mut header: Box<ResponseHeader>) -> Result<(), Trouble> {
         let request = self.session.req_header();
         let wanted = match header.status.as_u16() {
             100 => request.headers.contains_key(EXPECT),
@@ -28,6 +28,7 @@ impl Relay<'_> {
             _ => false,
         };
         if wanted && request.version == HttpVersion::HTTP_11 {
+            answer::clean_interim(&mut header);
             self.session
                 .write_response_header(header)
                 .await
@@ -128,12 +129,7 @@ impl Relay<'_> {
         } else {
             self.write_end(rest, trailers).await
         };
-        written.map_err(|_| self.gone())?;
-        if !self.upload.whole {
-            // The service did not want the rest; the client may still be sending it.
-            super::linger::drain(self.session).await;
-        }
-        Ok(())
+        written.map_err(|_| self.gone())
     }
 
     async fn write_end(&mut self, rest: Bytes, trailers: Option<HeaderMap>) -> pingora::Result<()> {

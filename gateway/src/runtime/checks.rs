@@ -46,12 +46,7 @@ impl<'a> Trust<'a> {
     /// believes.
     pub(super) fn checks(&self, id: UpstreamId, spec: &UpstreamSpec) -> Checks {
         let checks = |tls, unusable| Checks { tls, unusable };
-        let Some(active) = spec
-            .health
-            .active
-            .as_ref()
-            .filter(|active| active.kind == CheckKind::Https)
-        else {
+        let Some(active) = spec.health.active.as_ref().filter(|active| active.kind.is_encrypted()) else {
             return checks(None, None);
         };
         let own = active.tls();
@@ -70,6 +65,10 @@ impl<'a> Trust<'a> {
                 },
             ),
         };
+        let protocols: &[&[u8]] = match active.kind {
+            CheckKind::Grpcs => &[b"h2"],
+            _ => &[b"http/1.1"],
+        };
         match self.state.tls.outward(&tls) {
             Ok(outward) => {
                 let settings = TlsSettings {
@@ -77,7 +76,7 @@ impl<'a> Trust<'a> {
                     verify: tls.tls_verify,
                     authorities: outward.authorities,
                     client: outward.client,
-                    protocols: &[b"http/1.1"],
+                    protocols,
                 };
                 checks(Some(CheckTls::new(&settings)), None)
             }

@@ -233,6 +233,7 @@ fn proxy_app(config: &Config, shared: &Shared, usage: Arc<Recorder>) -> Proxy {
         current: shared.current.clone(),
         changed: shared.changed.subscribe(),
         trusted_proxies: config.trusted_proxies.clone(),
+        latency_headers: config.latency_headers,
         clock: config.clock.clone(),
         random: Random::unlike_others(),
         copies: shared.copies.clone(),

@@ -4,7 +4,7 @@
 //! closes, or opens again for twice as long.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::upstream::{Breaker as Policy, BreakerState};
@@ -24,8 +24,8 @@ const PARTS: usize = 10;
 pub(super) enum Entry {
     /// As every other one.
     Pass,
-    /// As the one that decides.
-    Probe,
+    /// As the one that decides: with this number, until another one is let in.
+    Probe(u64),
     /// Not at all.
     Refused,
 }
@@ -52,6 +52,8 @@ pub(super) struct Breaker {
 struct Counts {
     failures: u16,
     openings: u32,
+    /// The number of the last probe.
+    probe: u64,
     window: [Part; PARTS],
 }
 
@@ -77,30 +79,48 @@ impl Breaker {
         self.phase.load(Ordering::Acquire) == CLOSED || ticks::of(now) >= self.until.load(Ordering::Acquire)
     }
 
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A request enters. Of those that come when the back-off is over, only the first does.
     pub(super) fn enter(&self, now: Instant) -> Entry {
         if self.phase.load(Ordering::Acquire) == CLOSED {
             return Entry::Pass;
         }
-        let until = self.until.load(Ordering::Acquire);
-        let next = ticks::of(now + PROBE);
-        let probes = ticks::of(now) >= until
-            && self
-                .until
-                .compare_exchange(until, next, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
-        if !probes {
+        if !self.admits(now) {
             return Entry::Refused;
         }
+        let mut counts = self.counts();
+        // Another request may have been quicker, and its answer too.
+        if self.phase.load(Ordering::Acquire) == CLOSED {
+            return Entry::Pass;
+        }
+        if !self.admits(now) {
+            return Entry::Refused;
+        }
+        self.until.store(ticks::of(now + PROBE), Ordering::Release);
         self.phase.store(HALF_OPEN, Ordering::Release);
-        Entry::Probe
+        counts.probe += 1;
+        Entry::Probe(counts.probe)
+    }
+
+    /// Whether an entry is that of the probe that decides now: one that took so long that another one was let in does not.
+    fn decides(&self, number: u64, counts: &Counts) -> bool {
+        counts.probe == number && self.phase.load(Ordering::Acquire) == HALF_OPEN
     }
 
     /// A request that entered succeeded.
     pub(super) fn succeeded(&self, entry: Entry, now: Instant, policy: &Policy) -> Option<Turn> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if entry == Entry::Probe {
-            *counts = Counts::default();
+        let mut counts = self.counts();
+        if let Entry::Probe(number) = entry {
+            if !self.decides(number, &counts) {
+                return None;
+            }
+            *counts = Counts {
+                probe: counts.probe,
+                ..Counts::default()
+            };
             self.phase.store(CLOSED, Ordering::Release);
             return Some(Turn::Closed);
         }
@@ -111,13 +131,14 @@ impl Breaker {
 
     /// A request that entered failed. `random` is 0 to 1 and spreads the back-offs of many gateways.
     pub(super) fn failed(&self, entry: Entry, now: Instant, policy: &Policy, random: f64) -> Option<Turn> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts();
         if !policy.enabled {
             self.phase.store(CLOSED, Ordering::Release);
             return None;
         }
-        if entry == Entry::Probe {
-            return Some(self.open(&mut counts, now, policy, random));
+        if let Entry::Probe(number) = entry {
+            let decides = self.decides(number, &counts);
+            return decides.then(|| self.open(&mut counts, now, policy, random));
         }
         if self.phase.load(Ordering::Acquire) != CLOSED {
             return None;
@@ -133,7 +154,9 @@ impl Breaker {
 
     /// A request that entered ended without telling anything: the next one may probe.
     pub(super) fn abandoned(&self, entry: Entry) {
-        if entry == Entry::Probe {
+        let Entry::Probe(number) = entry else { return };
+        let counts = self.counts();
+        if self.decides(number, &counts) {
             self.until.store(0, Ordering::Release);
             self.phase.store(OPEN, Ordering::Release);
         }
@@ -146,6 +169,7 @@ impl Breaker {
         let pause = spread.clamp(Duration::from_millis(first), Duration::from_millis(longest.max(first)));
         *counts = Counts {
             openings: counts.openings.saturating_add(1),
+            probe: counts.probe,
             ..Counts::default()
         };
         self.until.store(ticks::of(now + pause), Ordering::Release);
@@ -216,9 +240,10 @@ mod tests {
         }
         for seconds in [2, 4, 8, 16, 32, 60, 60] {
             now += Duration::from_secs(60);
-            assert_eq!(breaker.enter(now), Entry::Probe);
+            let probe = breaker.enter(now);
+            assert!(matches!(probe, Entry::Probe(_)), "{probe:?}");
             assert_eq!(breaker.enter(now), Entry::Refused, "one probe only");
-            let turn = breaker.failed(Entry::Probe, now, &Policy::default(), 0.5);
+            let turn = breaker.failed(probe, now, &Policy::default(), 0.5);
             assert_eq!(turn, Some(Turn::Opened(Duration::from_secs(seconds))));
             assert!(!breaker.admits(now + Duration::from_millis(seconds * 1_000 - 1)));
         }
@@ -240,7 +265,35 @@ mod tests {
         let later = now + Duration::from_secs(2);
         let probe = breaker.enter(later);
         breaker.abandoned(probe);
-        assert_eq!(breaker.enter(later), Entry::Probe);
+        assert!(matches!(breaker.enter(later), Entry::Probe(_)));
+    }
+
+    #[test]
+    fn a_probe_in_whose_place_another_one_came_decides_nothing_any_more() {
+        let policy = Policy::default();
+        let late = |end: fn(&Breaker, Entry, Instant, &Policy)| {
+            let (breaker, now) = (Breaker::default(), Instant::now());
+            for _ in 0..7 {
+                fail(&breaker, now);
+            }
+            let now = now + Duration::from_secs(2);
+            let first = breaker.enter(now);
+            let now = now + PROBE;
+            let second = breaker.enter(now);
+            assert!(matches!(second, Entry::Probe(_)), "{second:?}");
+            end(&breaker, first, now, &policy);
+            let undecided = (breaker.state(), breaker.enter(now));
+            assert_eq!(undecided, (BreakerState::HalfOpen, Entry::Refused));
+            assert_eq!(breaker.succeeded(second, now, &policy), Some(Turn::Closed));
+            end(&breaker, first, now, &policy);
+            assert_eq!(
+                (breaker.state(), breaker.enter(now)),
+                (BreakerState::Closed, Entry::Pass)
+            );
+        };
+        late(|breaker, entry, now, policy| assert_eq!(breaker.succeeded(entry, now, policy), None));
+        late(|breaker, entry, now, policy| assert_eq!(breaker.failed(entry, now, policy, 0.5), None));
+        late(|breaker, entry, _, _| breaker.abandoned(entry));
     }
 
     #[test]

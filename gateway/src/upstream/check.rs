@@ -9,6 +9,7 @@ use http::Request;
 use model::upstream::{ActiveHealth, CheckKind};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::check_tls::CheckTls;
 
@@ -45,19 +46,22 @@ async fn ask(check: &Check<'_>) -> Result<(), String> {
     match active.kind {
         CheckKind::Tcp => Ok(()),
         CheckKind::Http => http(stream, host, active).await,
-        CheckKind::Https => {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            let name = name.trim_start_matches('[').trim_end_matches(']');
-            let tls = check.tls.ok_or("cannot be asked: there are no settings for TLS")?;
-            let (connector, name) = tls.to(name)?;
-            let stream = connector
-                .connect(name, stream)
-                .await
-                .map_err(|error| said("TLS failed", error))?;
-            http(stream, host, active).await
+        CheckKind::Https => http(encrypted(stream, host, check.tls).await?, host, active).await,
+        CheckKind::Grpc => grpc(stream, &format!("http://{host}"), active).await,
+        CheckKind::Grpcs => {
+            let stream = encrypted(stream, host, check.tls).await?;
+            grpc(stream, &format!("https://{host}"), active).await
         }
-        CheckKind::Grpc => grpc(stream, host, active.path.as_deref().unwrap_or_default()).await,
     }
+}
+
+async fn encrypted(stream: TcpStream, host: &str, tls: Option<&CheckTls>) -> Result<TlsStream<TcpStream>, String> {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let tls = tls.ok_or("cannot be asked: there are no settings for TLS")?;
+    let (connector, name) = tls.to(name)?;
+    let stream = connector.connect(name, stream).await;
+    stream.map_err(|error| said("TLS failed", error))
 }
 
 async fn http(
@@ -94,18 +98,22 @@ fn status(line: &[u8]) -> Option<u16> {
 }
 
 /// The health protocol of gRPC (`grpc.health.v1.Health/Check`).
-async fn grpc(stream: TcpStream, host: &str, service: &str) -> Result<(), String> {
+async fn grpc(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    origin: &str,
+    active: &ActiveHealth,
+) -> Result<(), String> {
     let broken = |error| said("HTTP/2 failed", error);
     let (client, connection) = h2::client::handshake(stream).await.map_err(broken)?;
     let connection = tokio::spawn(connection);
-    let asked = grpc_call(client, host, service).await;
+    let asked = grpc_call(client, origin, active.path.as_deref().unwrap_or_default()).await;
     connection.abort();
     asked
 }
 
-async fn grpc_call(client: h2::client::SendRequest<Bytes>, host: &str, service: &str) -> Result<(), String> {
+async fn grpc_call(client: h2::client::SendRequest<Bytes>, origin: &str, service: &str) -> Result<(), String> {
     let broken = |error| said("HTTP/2 failed", error);
-    let request = Request::post(format!("http://{host}/grpc.health.v1.Health/Check"))
+    let request = Request::post(format!("{origin}/grpc.health.v1.Health/Check"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(())

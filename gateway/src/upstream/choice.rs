@@ -12,7 +12,7 @@ use super::TargetKey;
 /// What hashing and stickiness look at, and what was tried already.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
-    /// The consumer's id, else the credential's.
+    /// The consumer's id; every credential belongs to one, and the anonymous one stands in where a route has it.
     pub consumer: Option<&'a str>,
     /// The client's address.
     pub ip: IpAddr,

@@ -51,6 +51,14 @@ pub struct Picked {
     cookie: Option<String>,
 }
 
+/// What is seen of an endpoint at a glance.
+#[derive(Debug)]
+pub(super) struct Glance {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) drains: bool,
+    pub(super) breaker: BreakerState,
+}
+
 impl Pool {
     pub(super) fn new(service: String, group: Arc<Group>) -> Self {
         Self {
@@ -132,6 +140,19 @@ impl Pool {
     pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
         let members = self.group.members.load();
         members.list.iter().map(|member| member.endpoint.clone()).collect()
+    }
+
+    /// What is seen of each endpoint without its story.
+    pub(super) fn glance(&self) -> Vec<Glance> {
+        let members = self.group.members.load();
+        let breakers = self.breakers_of(&members);
+        let seen = members.list.iter().zip(&breakers.list);
+        let glance = seen.map(|(member, breaker)| Glance {
+            endpoint: member.endpoint.clone(),
+            drains: member.drains,
+            breaker: breaker.state(),
+        });
+        glance.collect()
     }
 
     /// What is known of each endpoint; `at` is what the clock shows at `now`.

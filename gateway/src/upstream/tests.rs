@@ -16,6 +16,8 @@ use model::upstream::{
 use proptest::prelude::*;
 use time::OffsetDateTime;
 
+use crate::telemetry::metrics::Breaker as Gate;
+
 use super::{Choice, Failure, Found, GroupKey, Picked, Place, Pool, Settings, Target, TargetKey, Upstreams, Wanted};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -389,6 +391,42 @@ fn a_breaker_belongs_to_one_service_and_health_to_all() {
         picked.answered(200, SECOND, later);
     }
     assert_eq!(spread(&pools[0], 10, later)[bad], 5);
+}
+
+#[test]
+fn metrics_show_each_target_of_each_service_with_the_connections_to_its_address() {
+    let world = World::of(&[100; 2], Algorithm::RoundRobin);
+    let pools = world.pools(2);
+    fail(&pools[0], "10.0.0.1:80", Failure::Reset, 7, world.now);
+    let held = pick(&pools[1], world.now).expect("a target");
+    let idle = HashMap::from([
+        (held.endpoint.socket, 3),
+        ("10.9.9.9:80".parse().expect("an address"), 5),
+    ]);
+    let mut shown: Vec<_> = world.upstreams.gauges(world.now, idle).collect();
+    shown.sort_by(|one, other| (&one.service, &one.target).cmp(&(&other.service, &other.target)));
+    let seen = shown
+        .iter()
+        .map(|gauge| (gauge.service.as_str(), gauge.target.as_str(), gauge.idle, gauge.active));
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [
+            ("s0", "10.0.0.0:80", 3, 1),
+            ("s0", "10.0.0.1:80", 0, 0),
+            ("s1", "10.0.0.0:80", 3, 1),
+            ("s1", "10.0.0.1:80", 0, 0)
+        ]
+    );
+    let trusted = shown.iter().map(|gauge| (gauge.healthy, gauge.breaker == Gate::Closed));
+    let trusted: Vec<_> = trusted.collect();
+    assert_eq!(trusted, [(true, true), (false, false), (true, true), (false, true)]);
+    let mut counts = world.upstreams.counts(world.now);
+    counts.sort_by_key(|(_, health, _)| health.as_str());
+    let name = || "orders".to_owned();
+    assert_eq!(
+        counts,
+        [(name(), TargetHealth::Ejected, 1), (name(), TargetHealth::Healthy, 1)]
+    );
 }
 
 #[test]

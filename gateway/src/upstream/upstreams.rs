@@ -13,7 +13,7 @@ use model::upstream::{BreakerState, TargetChange, TargetHealth, TargetState};
 use super::balance::Hashing;
 use super::changes::Changes;
 use super::group::{Group, Secrets, Settings, Target};
-use super::pool::Pool;
+use super::pool::{Glance, Pool};
 use super::reach::Reach;
 use super::sticky::{CookieKey, digest};
 use crate::telemetry::metrics::{Breaker, TargetState as Gauge};
@@ -124,19 +124,30 @@ impl Upstreams {
         state.groups.values().cloned().collect()
     }
 
+    /// The pools there are. Whoever looks at them longer does not hold up a change of the configuration.
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.pools.values().map(|(_, pool)| pool.clone()).collect()
+    }
+
     /// What is known of the targets of each upstream of the configuration; the breaker is that of the service that
     /// trusts a target least.
     pub fn states(&self, now: Instant, at: Timestamp) -> BTreeMap<UpstreamId, Vec<TargetState>> {
-        let mut all: BTreeMap<UpstreamId, Vec<TargetState>> = BTreeMap::new();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, pool) in state.pools.values() {
-            let GroupKey::Upstream(id) = key else { continue };
-            let states = pool.states(now, at);
-            let Some(known) = all.get_mut(id) else {
-                all.insert(*id, states);
+        let of_upstream = |(key, pool): &(GroupKey, Arc<Pool>)| match key {
+            GroupKey::Upstream(id) => Some((*id, pool.clone())),
+            GroupKey::Address(_) => None,
+        };
+        let pools: Vec<(UpstreamId, Arc<Pool>)> = state.pools.values().filter_map(of_upstream).collect();
+        drop(state);
+        let mut all: BTreeMap<UpstreamId, Vec<TargetState>> = BTreeMap::new();
+        for (id, pool) in pools {
+            let Some(known) = all.get_mut(&id) else {
+                all.insert(id, pool.states(now, at));
                 continue;
             };
-            for (known, other) in known.iter_mut().zip(states) {
+            // Pools of one upstream differ in nothing else.
+            for (known, other) in known.iter_mut().zip(pool.glance()) {
                 known.breaker = known.breaker.max(other.breaker);
             }
         }
@@ -144,48 +155,47 @@ impl Upstreams {
     }
 
     /// Every endpoint of every service, as metrics show it; `idle` says how many connections to an address wait.
-    pub(crate) fn gauges(&self, now: Instant, idle: impl Fn(SocketAddr) -> usize) -> Vec<Gauge> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let pools: Vec<Arc<Pool>> = state.pools.values().map(|(_, pool)| pool.clone()).collect();
-        drop(state);
-        let of_pool = |pool: &Arc<Pool>| {
-            let states = pool.states(now, Timestamp::UNIX_EPOCH);
-            let states = states.into_iter().zip(pool.endpoints());
-            let gauges = states.map(|(state, endpoint)| Gauge {
+    pub(crate) fn gauges(&self, now: Instant, idle: HashMap<SocketAddr, usize>) -> impl Iterator<Item = Gauge> {
+        self.pools().into_iter().flat_map(move |pool| {
+            let gauge = |glance: Glance| Gauge {
                 service: pool.service.clone(),
-                target: endpoint.socket.to_string(),
-                healthy: matches!(state.health, TargetHealth::Healthy | TargetHealth::Unknown),
-                breaker: match state.breaker {
+                target: glance.endpoint.socket.to_string(),
+                healthy: matches!(
+                    glance.endpoint.condition(glance.drains, now),
+                    TargetHealth::Healthy | TargetHealth::Unknown
+                ),
+                breaker: match glance.breaker {
                     BreakerState::Closed => Breaker::Closed,
                     BreakerState::HalfOpen => Breaker::HalfOpen,
                     BreakerState::Open => Breaker::Open,
                 },
-                idle: idle(endpoint.socket),
-                active: state.in_flight as usize,
-            });
-            gauges.collect::<Vec<_>>()
-        };
-        pools.iter().flat_map(of_pool).collect()
+                idle: idle.get(&glance.endpoint.socket).copied().unwrap_or_default(),
+                active: glance.endpoint.in_flight() as usize,
+            };
+            pool.glance().into_iter().map(gauge).collect::<Vec<_>>()
+        })
     }
 
     /// How many addresses of each upstream of the configuration are in which health.
     pub(super) fn counts(&self, now: Instant) -> Vec<(String, TargetHealth, i64)> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let configured = state
-            .groups
-            .iter()
-            .filter(|(key, _)| matches!(key, GroupKey::Upstream(_)));
-        let mut counts = Vec::new();
-        for (_, group) in configured {
+        let of_configuration = |(key, group): (&GroupKey, &Arc<Group>)| {
+            let configured = matches!(key, GroupKey::Upstream(_));
+            configured.then(|| group.clone())
+        };
+        let groups: Vec<Arc<Group>> = state.groups.iter().filter_map(of_configuration).collect();
+        drop(state);
+        let of_group = |group: Arc<Group>| {
+            let mut counts: HashMap<TargetHealth, i64> = HashMap::new();
+            for member in &group.members.load().list {
+                *counts.entry(member.endpoint.condition(member.drains, now)).or_default() += 1;
+            }
             let name = group.settings.load().name.clone();
-            let members = group.members.load();
-            let health = members
-                .list
-                .iter()
-                .map(|member| member.endpoint.condition(member.drains, now));
-            counts.extend(health.map(|health| (name.clone(), health, 1)));
-        }
-        counts
+            counts
+                .into_iter()
+                .map(move |(health, count)| (name.clone(), health, count))
+        };
+        groups.into_iter().flat_map(of_group).collect()
     }
 
     /// How often each change happened to targets since the start.

@@ -72,6 +72,35 @@ async fn g_12_behind_a_trusted_proxy_the_nearest_stranger_is_the_client() {
     gateway.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_that_a_trusted_proxy_took_off_stands_before_the_gateways_own() {
+    for (trusted, path, said, seen) in [
+        (true, "/api/items", Some("/outer/"), Some("/outer/api")),
+        (true, "/api/items", Some("/first, /second"), Some("/first/second/api")),
+        (true, "/api/items", Some("nonsense"), Some("/api")),
+        (true, "/api/items", None, Some("/api")),
+        (true, "/whole/items", Some("/outer"), Some("/outer")),
+        (false, "/api/items", Some("/outer"), Some("/api")),
+        (false, "/whole/items", Some("/outer"), None),
+    ] {
+        let recorder = Recorder::start().await;
+        let mut config = Configuration::new()
+            .service(1, &format!("http://{}", recorder.address))
+            .route(2, 1, "/api")
+            .route_with(3, 1, json!({"paths": ["/whole"], "strip_path": false}))
+            .config();
+        if trusted {
+            config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+        }
+        let gateway = Gateway::start(config).expect("started");
+        let headers: Vec<_> = said.map(|said| ("x-forwarded-prefix", said)).into_iter().collect();
+        assert_eq!(get(gateway.proxy_addresses()[0], path, &headers).await.status, 200);
+        let request = recorder.seen().pop().expect("one");
+        assert_eq!(request.header("x-forwarded-prefix"), seen, "{trusted} {path} {said:?}");
+        gateway.stop().await;
+    }
+}
+
 /// What every service is told by the gateway.
 const OURS: [&str; 6] = [
     "x-consumer-id",

@@ -1,12 +1,17 @@
 //! G-7: a client that stalls gets no more than its time.
 
+use std::time::Duration;
+
+use http::Request;
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::{sleep, timeout};
 
 use super::client::{connect, conversation};
 use super::recorder::Recorder;
 use super::support::Configuration;
+use super::support::http2::{Client, whole, write};
 use super::{open_gateway, refused_by, support};
-use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_7_stalled_heads_and_bodies_end_while_others_are_served() {
@@ -48,6 +53,29 @@ async fn g_7_stalled_heads_and_bodies_end_while_others_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g_7_a_body_that_stalls_on_a_stream_ends_long_before_silence_does() {
+    let recorder = Recorder::start().await;
+    let gateway = Configuration::new()
+        .service_with(
+            1,
+            &format!("http://{}", recorder.address),
+            json!({"response_timeout_ms": 600_000, "idle_timeout_ms": 600_000}),
+        )
+        .route(2, 1, "/")
+        .start();
+    let mut client = Client::connect(gateway.proxy_addresses()[0]).await;
+    let request = Request::post("http://a/").header("content-length", "5");
+    let (response, mut send) = client.begin(request.body(()).expect("a request"), false).await;
+    write(&mut send, "hell".into()).await;
+    let response = timeout(Duration::from_secs(60), response).await.expect("in time");
+    let response = response.expect("an answer");
+    assert_eq!(response.status(), 408);
+    let body = whole(&mut response.into_body()).await.expect("a body");
+    assert!(String::from_utf8_lossy(&body).contains("request_timeout"), "{body:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "it takes half a minute"]
 async fn g_7_a_client_that_does_not_read_is_left() {
     let (gateway, _recorder) = open_gateway().await;
@@ -60,11 +88,11 @@ async fn g_7_a_client_that_does_not_read_is_left() {
             if metrics.contains("gatehouse_edge_refusals_total{rule=\"answer_time\"} 1") {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            sleep(Duration::from_secs(1)).await;
         }
     };
-    let limit = std::time::Duration::from_secs(90);
-    tokio::time::timeout(limit, counted).await.expect("the client is left");
+    let limit = Duration::from_secs(90);
+    timeout(limit, counted).await.expect("the client is left");
     drop(stream);
     gateway.stop().await;
 }

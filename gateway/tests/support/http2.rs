@@ -17,6 +17,9 @@ use tokio_rustls::TlsAcceptor;
 /// The longest that anything here is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a service may send on a stream to the gateway before a client reads.
+const WINDOW: usize = 256 * 1024;
+
 /// What the service noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
@@ -24,6 +27,8 @@ pub(crate) enum Notice {
     Began(HeaderMap),
     /// A call was reset by its client.
     Reset(Reason),
+    /// A call sent as much as it may before its client reads.
+    Full,
 }
 
 /// A service whose methods behave as their names say.
@@ -67,7 +72,7 @@ impl Service {
     pub(crate) async fn began(&mut self) -> HeaderMap {
         match self.notice().await {
             Notice::Began(headers) => headers,
-            Notice::Reset(reason) => panic!("no call but a reset: {reason}"),
+            other => panic!("no call but {other:?}"),
         }
     }
 }
@@ -134,6 +139,17 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             write(&mut send, message(b"first")).await;
             let reset = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
             let _ = notice.send(Notice::Reset(reset.expect("a reset")));
+        }
+        "Check" => {
+            let mut send = respond.send_response(grpc_head(), false).expect("sent");
+            write(&mut send, message(&[8, 1])).await;
+            let _ = send.send_trailers(trailers("0"));
+        }
+        "Flood" => {
+            let mut send = respond.send_response(grpc_head(), false).expect("sent");
+            write(&mut send, vec![7; WINDOW].into()).await;
+            let _ = notice.send(Notice::Full);
+            let _ = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
         }
         "Page" => {
             let head = Response::builder().status(503).header("content-type", "text/html");

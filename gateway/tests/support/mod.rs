@@ -176,6 +176,7 @@ pub(crate) fn config(source: Source) -> Config {
         dns_servers: Vec::new(),
         memory_limit: None,
         reach: gateway::Reach::default(),
+        latency_headers: false,
         proxy_protocol: gateway::ProxyProtocol::Off,
         drain: Duration::from_secs(10),
         threads: Some(2),

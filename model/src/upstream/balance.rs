@@ -34,7 +34,7 @@ pub enum Algorithm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HashOn {
-    /// The consumer, else the credential.
+    /// The consumer.
     Consumer,
     /// The client's address.
     Ip,

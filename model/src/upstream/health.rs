@@ -30,6 +30,15 @@ pub enum CheckKind {
     Tcp,
     /// The health protocol of gRPC over plain HTTP/2.
     Grpc,
+    /// The health protocol of gRPC over TLS.
+    Grpcs,
+}
+
+impl CheckKind {
+    /// Whether targets are asked over TLS.
+    pub const fn is_encrypted(self) -> bool {
+        matches!(self, CheckKind::Https | CheckKind::Grpcs)
+    }
 }
 
 /// Checks that the gateway makes by itself.
@@ -38,7 +47,7 @@ pub enum CheckKind {
 pub struct ActiveHealth {
     /// How it speaks to the target; default `http`.
     pub kind: CheckKind,
-    /// What is asked for with `http` and `https`, the service's name with `grpc`; default `/`, or the whole server.
+    /// What is asked for with `http` and `https`, the service's name with `grpc` and `grpcs`; default `/`, or the whole server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The `Host`; default the target's own.
@@ -54,16 +63,17 @@ pub struct ActiveHealth {
     pub unhealthy_threshold: u8,
     /// The statuses of a good answer with `http` and `https`; empty means 200 to 399.
     pub statuses: Vec<u16>,
-    /// Whether an `https` target must prove its name; default true. When neither this nor any of the next three is set,
+    /// Whether a target must prove its name with `https` and `grpcs`; default true. When neither this nor any of the next three is set,
     /// checks do as the services over TLS that use the upstream, if those all agree.
     pub tls_verify: bool,
-    /// The name that an `https` target must prove; default `host`, else that of the services, else the target's own.
+    /// The name that a target must prove with `https` and `grpcs`; default `host`, else that of the services, else the target's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_server_name: Option<String>,
-    /// Ids of the CA certificates that an `https` target may be signed by; default those of the services, else the system's.
+    /// Ids of the CA certificates that a target may be signed by with `https` and `grpcs`; default those of the services,
+    /// else the system's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ca_certificates: Vec<String>,
-    /// Id of the certificate that checks show to an `https` target.
+    /// Id of the certificate that checks show with `https` and `grpcs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<String>,
 }

@@ -22,9 +22,11 @@ use super::tls::Tls;
 use super::transport::Transport;
 use super::{h1, h2 as http2};
 
-/// Bytes that a target may send on a stream, and on a connection, before they are read.
+/// Bytes that a target may send on a stream before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// As many as there can be: a bound that streams share would let clients that do not read stop all others. Memory is bounded
+/// by the streams, each of which is a request under way.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 const HEADER_LIST: u32 = 64 * 1024;
 
 /// Which HTTP is spoken to a target.
@@ -183,13 +185,15 @@ impl Client {
     /// Lets go of connections that waited too long; to be called every few seconds.
     pub(crate) fn sweep(&self) {
         self.idle.sweep();
+        let now = std::time::Instant::now();
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.retain(|_, shared| shared.is_of_use());
+        // One that a request has in hand will be of use.
+        shared.retain(|_, shared| shared.is_of_use(now) || Arc::strong_count(shared) > 1);
     }
 
-    /// How many connections to an address wait.
-    pub(crate) fn idle_at(&self, address: SocketAddr) -> usize {
-        self.idle.count_at(address)
+    /// How many connections wait, by address.
+    pub(crate) fn idle(&self) -> HashMap<SocketAddr, usize> {
+        self.idle.counts()
     }
 
     async fn share(&self, key: &Key, dial: &Dial<'_>, deadline: Instant) -> Result<(Connection, bool), Fault> {
@@ -204,24 +208,31 @@ impl Client {
         if let Some(stream) = shared.ready() {
             return Ok((Connection::Http2(stream), true));
         }
-        if shared.chose_http1() {
-            return Ok((self.connect(dial, deadline).await?, false));
+        if shared.chose_http1(std::time::Instant::now()) {
+            return self.make(&shared, dial, deadline).await;
         }
-        let _making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
+        let making = timeout_at(deadline, shared.making.lock()).await.map_err(late)?;
         if let Some(stream) = shared.ready() {
             return Ok((Connection::Http2(stream), true));
         }
-        if shared.chose_http1() {
-            return Ok((self.connect(dial, deadline).await?, false));
+        if shared.chose_http1(std::time::Instant::now()) {
+            // Each request needs a connection of its own, so none waits for another.
+            drop(making);
+            return self.make(&shared, dial, deadline).await;
         }
         // When there may be no more connections, the stream waits for its turn on one of them.
         if let Some(stream) = shared.turn() {
             return Ok((Connection::Http2(stream), true));
         }
+        self.make(&shared, dial, deadline).await
+    }
+
+    /// A new connection, which is shared if it can be.
+    async fn make(&self, shared: &Shared, dial: &Dial<'_>, deadline: Instant) -> Result<(Connection, bool), Fault> {
         let connection = self.connect(dial, deadline).await?;
         match &connection {
             Connection::Http2(stream) => shared.add(stream),
-            Connection::Http1(_) => shared.is_http1(),
+            Connection::Http1(_) => shared.is_http1(std::time::Instant::now()),
         }
         Ok((connection, false))
     }

@@ -13,7 +13,7 @@ use super::connect::Key;
 use super::h1::Connection;
 
 /// How long a connection waits.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// The most that wait for one target, and in all.
 const PER_TARGET: usize = 512;
 const IN_ALL: usize = 16_384;
@@ -96,13 +96,15 @@ impl Idle {
         }
     }
 
-    /// How many wait that lead to an address.
-    pub(super) fn count_at(&self, address: SocketAddr) -> usize {
-        let of_shard = |shard: &Shard| {
+    /// How many wait, by the address that they lead to.
+    pub(super) fn counts(&self) -> HashMap<SocketAddr, usize> {
+        let mut counts = HashMap::new();
+        for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let lists = shard.iter().filter(|(key, _)| key.address == address);
-            lists.map(|(_, waiting)| waiting.len()).sum::<usize>()
-        };
-        self.shards.iter().map(of_shard).sum()
+            for (key, waiting) in shard.iter() {
+                *counts.entry(key.address).or_default() += waiting.len();
+            }
+        }
+        counts
     }
 }

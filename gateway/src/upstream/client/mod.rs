@@ -11,6 +11,8 @@ mod h1;
 mod h2;
 mod idle;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transport;
 

@@ -148,13 +148,14 @@ impl FormPage {
         ]
     }
 
-    fn checks() -> [Choice; 5] {
+    fn checks() -> [Choice; 6] {
         [
             Choice::new("", "No checks"),
             Choice::new("http", "HTTP: GET a path"),
             Choice::new("https", "HTTPS: GET a path over TLS"),
             Choice::new("tcp", "TCP: open a connection"),
             Choice::new("grpc", "gRPC: its health protocol"),
+            Choice::new("grpcs", "gRPC: its health protocol over TLS"),
         ]
     }
 }

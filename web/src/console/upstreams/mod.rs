@@ -160,6 +160,7 @@ impl ShowPage {
             CheckKind::Https => "HTTPS",
             CheckKind::Tcp => "TCP",
             CheckKind::Grpc => "gRPC",
+            CheckKind::Grpcs => "gRPC over TLS",
         };
         let path = active
             .path

@@ -2,6 +2,8 @@
 //!
 //! It outlives changes of the configuration: endpoints are known by the address of their target and stay what they were.
 
+mod addresses;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +24,8 @@ use super::place::{Found, Place};
 use super::random::Random;
 use super::reach::Reach;
 use super::sticky::CookieKey;
+use addresses::{Known, shares};
 
-/// What one address weighs when its target has only that one, per unit of the target's weight: divisible by all small
-/// numbers of addresses.
-const FINENESS: u64 = 840;
 /// The most endpoints of one upstream.
 const MAX_ENDPOINTS: usize = 10_000;
 
@@ -91,17 +91,6 @@ pub(super) struct Secrets {
     pub(super) cookies: CookieKey,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    targets: Vec<Target>,
-    found: HashMap<Place, Vec<Found>>,
-    /// The addresses that targets have and may not have, with the reasons.
-    refused: HashMap<Place, Vec<Refused>>,
-}
-
-/// An address that a target may not have, and why.
-type Refused = (SocketAddr, &'static str);
-
 impl Group {
     pub(super) fn new(secrets: Secrets, changes: Arc<Changes>, reach: Arc<Reach>) -> Self {
         Self {
@@ -153,88 +142,6 @@ impl Group {
             }
         }
         self.rebuild(&known, now);
-    }
-
-    /// The names that its targets are found by.
-    pub(super) fn places(&self) -> Vec<Place> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = known
-            .targets
-            .iter()
-            .filter(|target| !matches!(target.place, Place::Socket(_)));
-        named.map(|target| target.place.clone()).collect()
-    }
-
-    /// The targets whose names have no address.
-    pub(super) fn missing(&self) -> Vec<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = known
-            .targets
-            .iter()
-            .filter(|target| !matches!(target.place, Place::Socket(_)));
-        let missing = named.filter(|target| {
-            known.found.get(&target.place).is_none_or(Vec::is_empty) && !known.refused.contains_key(&target.place)
-        });
-        missing.map(|target| target.address.clone()).collect()
-    }
-
-    /// The addresses that targets may not have, each with its target and the reason.
-    pub(super) fn refused(&self) -> Vec<(String, Refused)> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_target = |target: &Target| {
-            let refused = known.refused.get(&target.place).into_iter().flatten();
-            refused
-                .map(|refused| (target.address.clone(), *refused))
-                .collect::<Vec<_>>()
-        };
-        known.targets.iter().flat_map(of_target).collect()
-    }
-
-    /// Leaves out what may not be reached, and says so when that is new.
-    fn sift(&self, known: &mut Known, place: &Place, found: &[Found]) -> Vec<Found> {
-        let (refused, reachable): (Vec<_>, Vec<_>) = found
-            .iter()
-            .map(|found| (*found, self.reach.refuses(found.socket)))
-            .partition(|(_, why)| why.is_some());
-        let refused = refused
-            .into_iter()
-            .filter_map(|(found, why)| Some((found.socket, why?)));
-        let refused: Vec<Refused> = refused.collect();
-        let before = known.refused.get(place).map(Vec::as_slice).unwrap_or_default();
-        for (socket, why) in refused.iter().filter(|refused| !before.contains(refused)) {
-            let name = place.name().unwrap_or_default();
-            tracing::warn!(upstream.name = self.settings.load().name, target.name = name, target.address = %socket, reason = why, "a target is not reached");
-        }
-        // An empty answer says nothing about the addresses of before.
-        if !refused.is_empty() {
-            known.refused.insert(place.clone(), refused);
-        } else if !found.is_empty() {
-            known.refused.remove(place);
-        }
-        reachable.into_iter().map(|(found, _)| found).collect()
-    }
-
-    /// The addresses of a name; an empty answer says only that the name was looked up.
-    pub(super) fn found(&self, place: &Place, found: &[Found], now: Instant) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.targets.iter().any(|target| target.place == *place) {
-            return;
-        }
-        let found = self.sift(&mut known, place, found);
-        let same = known
-            .found
-            .get(place)
-            .is_some_and(|before| *before == found || found.is_empty());
-        if !same {
-            known.found.insert(place.clone(), found);
-            self.rebuild(&known, now);
-        }
-    }
-
-    /// Waits until each name was looked up, or the time is over.
-    pub(super) async fn answered(&self, within: Duration) {
-        let mut answered = self.answered.subscribe();
-        let _ = tokio::time::timeout(within, answered.wait_for(|answered| *answered)).await;
     }
 
     fn rebuild(&self, known: &Known, now: Instant) {
@@ -381,23 +288,4 @@ impl Group {
             .count();
         self.troubled.store(troubled, Ordering::Release);
     }
-}
-
-/// The addresses of a target and what each of them weighs: together as much as the target.
-fn shares(target: &Target, found: Option<&Vec<Found>>) -> Vec<(SocketAddr, u32)> {
-    let total = u64::from(target.weight) * FINENESS;
-    let weight = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
-    if let Place::Socket(socket) = target.place {
-        return vec![(socket, weight(total))];
-    }
-    let found = found.map(Vec::as_slice).unwrap_or_default();
-    let parts: u64 = found.iter().map(|found| u64::from(found.weight)).sum();
-    let part = |of: u32| {
-        let share = total * u64::from(of) / parts.max(1);
-        if total > 0 && of > 0 { share.max(1) } else { share }
-    };
-    found
-        .iter()
-        .map(|found| (found.socket, weight(part(found.weight))))
-        .collect()
 }
