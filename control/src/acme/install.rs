@@ -8,32 +8,34 @@ use model::{Stored, Submission};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::attempt::Got;
 use super::challenges::{self, Trace};
-use super::orders::{self, Failure};
+use super::orders::{self, Begun, Failure};
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::store::{self, Precondition};
 use crate::{Control, Mode};
 
-/// Stores chain and key; from the revision on gateways show them.
-pub(super) async fn install(
-    control: &Control,
-    certificate: &Stored<CertificateSpec>,
-    acme: &Acme,
-    (chain, key): (&str, &str),
-) -> Result<(), Failure> {
-    let id = certificate.id.0;
+/// Stores chain and key; from the revision on gateways show them. Nothing is stored when something else is wanted by now.
+pub(super) async fn install(control: &Control, begun: &Begun, acme: &Acme, got: &Got) -> Result<(), Failure> {
+    let id = begun.certificate;
     let author = Actor::system();
     let written = control.write(&author, Mode::Commit, async |change| {
-        let patch = json!({"cert": chain, "key": key});
+        // First the certificate, then its order: in the order in which a change of it takes them.
+        let held = store::find::<CertificateSpec>(change.connection(), &id.to_string(), true).await?;
+        if held.is_none() || !orders::hold(change, begun).await? {
+            return Ok(false);
+        }
+        let patch = json!({"cert": got.chain, "key": got.key});
         let stored = store::merge::<CertificateSpec>(change, &id.to_string(), Precondition::default(), &patch).await?;
         serve_names(change, id, acme).await?;
         challenges::withdraw(change, id, Trace::WithCertificate).await?;
         let next = next_attempt(&stored, change.now());
-        orders::succeed(change, id, acme, next).await
+        orders::succeed(change, id, next).await?;
+        Ok(true)
     });
     match written.await {
-        Ok(_) => Ok(()),
+        Ok(written) => orders::wanted(written.value),
         Err(Error::Invalid(errors)) => {
             Err(Failure::new(format!("what the authority sent cannot be used: {errors}")).spent())
         }

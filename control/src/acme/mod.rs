@@ -8,6 +8,8 @@ mod challenges;
 mod install;
 mod orders;
 mod registration;
+#[cfg(test)]
+mod tests;
 mod web;
 mod words;
 
