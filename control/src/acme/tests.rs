@@ -1,6 +1,7 @@
 //! What an attempt may still write when somebody changed their mind while it ran.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use database::TestDatabase;
 use model::acme_account::AcmeAccountSpec;
@@ -59,7 +60,8 @@ impl House {
 
     async fn change(&self, patch: Value) {
         let reference = self.certificate.to_string();
-        let written = self.control.write(&Actor::system(), Mode::Commit, async |change| {
+        let author = Actor::system();
+        let written = self.control.write(&author, Mode::Commit, async |change| {
             store::merge::<CertificateSpec>(change, &reference, Precondition::default(), &patch).await
         });
         written.await.expect("changed");
@@ -88,7 +90,8 @@ impl House {
 }
 
 async fn create<S: Table>(control: &Control, body: Value) -> Stored<S> {
-    let written = control.write(&Actor::system(), Mode::Commit, async |change| {
+    let author = Actor::system();
+    let written = control.write(&author, Mode::Commit, async |change| {
         crate::create::<S>(change, <S as Noun>::Draft::read(&body)).await
     });
     written.await.expect("made").value
@@ -138,10 +141,52 @@ async fn what_was_asked_for_while_an_attempt_failed_is_due_at_once() {
     orders::fail(&house.control, &begun, &failure()).await.expect("noted");
     assert_eq!(house.text(STATE).await, "1 the authority is not there - f f");
     let begun = house.begin().await;
-    let asked = house.control.write(&Actor::system(), Mode::Commit, async |change| {
+    let author = Actor::system();
+    let asked = house.control.write(&author, Mode::Commit, async |change| {
         renew(change, "shop").await
     });
     asked.await.expect("asked");
     orders::fail(&house.control, &begun, &failure()).await.expect("noted");
     assert_eq!(house.text(STATE).await, "2 the authority is not there - t f");
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_takes_just_then_costs_no_certificate() {
+    let house = House::new().await;
+    let other = {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["shop.example".to_owned()]).expect("a name");
+        let cert = params.self_signed(&key).expect("signed").pem();
+        let body = json!({"name": "other", "cert": cert, "key": key.serialize_pem()});
+        create::<CertificateSpec>(&house.control, body).await.id.0
+    };
+    let begun = house.begin().await;
+    let mut taking = house.pool.begin().await.expect("a transaction");
+    sqlx::query(
+        "insert into snis (id, name, spec, created_at, updated_at)
+         values ($1, 'shop.example', jsonb_build_object('name', 'shop.example', 'certificate', $2::text,
+                 'client_auth', 'none', 'ca_certificates', '[]'::jsonb, 'tags', '[]'::jsonb, 'enabled', true), now(), now())",
+    )
+    .bind(Uuid::now_v7())
+    .bind(other.to_string())
+    .execute(&mut *taking)
+    .await
+    .expect("taken");
+    let waits = async {
+        let waiting = "select (count(*) > 0)::text from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while house.text(waiting).await != "true" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        taking.commit().await.expect("taken");
+    };
+    let waits = tokio::time::timeout(Duration::from_secs(20), waits);
+    let (installed, waited) = tokio::join!(house.install(&begun, "shop.example"), waits);
+    waited.expect("nobody waits for the name");
+    installed.expect("installed all the same");
+    assert_eq!(house.text(STATE).await, "0 - - f t");
+    assert_eq!(
+        house.text("select certificate_id::text from snis").await,
+        other.to_string()
+    );
 }
