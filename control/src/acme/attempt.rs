@@ -147,8 +147,11 @@ impl Attempt<'_> {
         begun: &Begun,
     ) -> Result<Option<(Order, Option<String>)>, Gone> {
         let Some(url) = begun.url.clone() else { return Ok(None) };
-        let Ok(mut order) = account.order(url).await else {
-            return Ok(None);
+        let mut order = match account.order(url).await {
+            Ok(order) => order,
+            Err(instant_acme::Error::Api(problem)) if words::ends_order(&problem) => return Ok(None),
+            // It is there when the authority can be asked again, and so is its key.
+            Err(error) => return Err(error.into()),
         };
         if !is_for(&mut order, &work.acme).await? {
             return Ok(None);

@@ -20,6 +20,9 @@ use crate::{Control, Mode};
 /// The pause after an attempt that never came to the authority.
 const SHORT_PAUSE: time::Duration = time::Duration::minutes(1);
 
+/// How often an order is tried before another one is made: perhaps it alone is what the authority trips over.
+const MOST_FAILURES: i32 = 5;
+
 /// An attempt that began, with the order that an earlier one left.
 #[derive(Debug)]
 pub(super) struct Begun {
@@ -268,6 +271,7 @@ async fn note(change: &mut Change, begun: &Begun, failure: &Failure) -> Result<(
         .fetch_one(change.connection())
         .await?;
     let failures = failures.saturating_add(i32::from(failure.counts));
+    let spent = failure.spent || failures >= MOST_FAILURES;
     let next = change.now() + until_next(id, failures, failure);
     sqlx::query!(
         "update acme_orders
@@ -280,7 +284,7 @@ async fn note(change: &mut Change, begun: &Begun, failure: &Failure) -> Result<(
         failures,
         failure.message,
         next,
-        failure.spent,
+        spent,
         begun.asked,
     )
     .execute(change.connection())
