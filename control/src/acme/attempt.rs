@@ -14,11 +14,11 @@ use model::acme_account::AcmeAccountSpec;
 use model::acme_challenge::{ChallengeKind, ChallengeSpec};
 use model::certificate::{Acme, CertificateSpec, KeyType};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::orders::{self, Begun, Failure};
+use super::registration::Registering;
 use super::web::Patience;
 use super::{challenges, install, registration, words};
 use crate::gateways::{self, WaitFor};
@@ -38,8 +38,7 @@ const DECISION: RetryPolicy = RetryPolicy::new()
 pub(super) struct Attempt<'a> {
     pub(super) control: &'a Control,
     pub(super) certificate: Uuid,
-    /// Held while an account registers, so that it does so once.
-    pub(super) registering: &'a Mutex<()>,
+    pub(super) registering: &'a Registering,
     pub(super) patience: Patience,
 }
 
@@ -91,10 +90,7 @@ impl Attempt<'_> {
 
     /// The chain and its key, from the authority that knows the account.
     async fn get(&self, work: &Work, begun: &Begun) -> Result<Got, Gone> {
-        let account = {
-            let _once = self.registering.lock().await;
-            registration::open(self.control, &work.account, &self.patience).await?
-        };
+        let account = registration::open(self.control, self.registering, &work.account, &self.patience).await?;
         self.order(work, &account, begun).await
     }
 

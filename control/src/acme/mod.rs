@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use tokio::sync::Mutex;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
@@ -28,6 +27,7 @@ use uuid::Uuid;
 use crate::Control;
 use crate::error::Result;
 use attempt::Attempt;
+use registration::Registering;
 
 pub use orders::renew;
 pub(crate) use orders::{follow, of, retry};
@@ -100,7 +100,7 @@ async fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
 /// The attempts under way; they end when it is dropped.
 struct Crew {
     control: Control,
-    registering: Arc<Mutex<()>>,
+    registering: Arc<Registering>,
     running: JoinSet<()>,
     busy: HashMap<Id, Uuid>,
 }
