@@ -47,6 +47,7 @@ pub async fn run_once(control: &Control) {
     run_job("attempts", attempts(control)).await;
     run_job("mails", mails(control)).await;
     run_job("gateways", gateways(control)).await;
+    run_job("credentials", crate::credentials::remove_ended(control)).await;
     run_job("usage", crate::usage::roll_up(control)).await;
 }
 

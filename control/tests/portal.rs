@@ -273,6 +273,45 @@ async fn keys_are_rotated_with_a_grace_and_revoked_for_good() {
 }
 
 #[tokio::test]
+async fn keys_are_bounded_by_those_that_live_and_these_come_first() {
+    let house = House::new().await;
+    offer(&house.control, &house.admin().await).await;
+    let developer = house.developer("dora@example.com").await;
+    let first = write(&house, &developer.actor, async |change| {
+        keys::first(change, application("Checkout").into(), "free").await
+    });
+    let first = first.await.expect("a key");
+    let app = first.application.id;
+    let issue = async |expires_at: Option<&str>| {
+        let body = json!({"name": "another", "expires_at": expires_at});
+        write(&house, &developer.actor, async |change| {
+            keys::issue(change, app, CredentialDraft::read(&body)).await
+        })
+        .await
+    };
+    let rotate = async |key, grace| {
+        write(&house, &developer.actor, async |change| keys::rotate(change, app, key, grace).await).await
+    };
+    for _ in 1..20 {
+        issue(Some("2026-11-24T12:00:00Z")).await.expect("made");
+    }
+    assert!(matches!(issue(None).await, Err(Error::Conflict(_))), "the most");
+    house.advance(std::time::Duration::from_hours(25));
+    // All but the first have ended, and are in nobody's way.
+    issue(None).await.expect("made");
+    let listed = keys::list(&house.control, &developer.actor, app).await.expect("listed");
+    assert_eq!(listed.len(), 21);
+    assert_eq!(listed[1].id, first.key.credential.id, "what ended comes last");
+    let mut newest = first.key.credential.id;
+    for _ in 0..20 {
+        newest = rotate(newest, RotationGrace::OneWeek).await.expect("rotated").credential.id;
+    }
+    let refused = rotate(newest, RotationGrace::OneHour).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    rotate(newest, RotationGrace::Now).await.expect("it can always be stopped");
+}
+
+#[tokio::test]
 async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_no_key() {
     let house = House::new().await;
     let admin = house.admin().await;
