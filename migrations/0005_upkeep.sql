@@ -8,3 +8,10 @@ alter table acme_orders
 -- Keys that ended long ago are deleted, and what was replaced by one is asked for then.
 create index credentials_ended on credentials (least(revoked_at, expires_at, rotation_ends_at));
 create index credentials_rotated_to on credentials (rotated_to) where rotated_to is not null;
+
+-- The consumer of an application goes with it; those of applications that were deleted before can be deleted.
+alter table applications
+    alter column consumer_id drop not null,
+    drop constraint applications_consumer_id_fkey,
+    add constraint applications_consumer_id_fkey foreign key (consumer_id) references consumers (id) on delete set null,
+    add constraint applications_have_consumer check (consumer_id is not null or deleted_at is not null);

@@ -9,10 +9,10 @@ use crate::error::Result;
 /// The consumers of the applications that subscribe to a product with this API.
 pub(crate) async fn republish_subscribers_of_api(change: &mut Change, api: Uuid) -> Result<()> {
     let consumers = sqlx::query_scalar!(
-        "select distinct applications.consumer_id from applications
+        r#"select distinct applications.consumer_id as "consumer_id!" from applications
          join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
          join product_apis on product_apis.product_id = subscriptions.product_id
-         where product_apis.api_id = $1",
+         where product_apis.api_id = $1"#,
         api,
     )
     .fetch_all(change.connection())
@@ -23,9 +23,9 @@ pub(crate) async fn republish_subscribers_of_api(change: &mut Change, api: Uuid)
 /// The consumers of the applications that subscribe to this product.
 pub(crate) async fn republish_subscribers_of_product(change: &mut Change, product: Uuid) -> Result<()> {
     let consumers = sqlx::query_scalar!(
-        "select distinct applications.consumer_id from applications
+        r#"select distinct applications.consumer_id as "consumer_id!" from applications
          join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
-         where subscriptions.product_id = $1",
+         where subscriptions.product_id = $1"#,
         product,
     )
     .fetch_all(change.connection())

@@ -6,7 +6,8 @@ use model::account::DeveloperStatus;
 use model::actor::Resource;
 use model::application::ApplicationStatus;
 use model::consumer::ConsumerSpec;
-use model::id::{ConsumerGroupId, ServiceId, SubscriptionId};
+use model::id::{ConsumerGroupId, ConsumerId, ServiceId, SubscriptionId};
+use model::plugin::PluginSpec;
 use model::snapshot::{ConsumerRow, ConsumerStatus, Grant};
 use model::{Code, Errors, Kind, Noun};
 use sqlx::PgConnection;
@@ -14,8 +15,8 @@ use uuid::Uuid;
 
 use crate::change::Change;
 use crate::error::{Dependant, Result};
-use crate::references;
-use crate::store::{Table, to_json};
+use crate::store::{self, Table, to_json};
+use crate::{credentials, references};
 
 impl Table for ConsumerSpec {
     const TABLE: &'static str = "consumers";
@@ -43,8 +44,9 @@ impl Table for ConsumerSpec {
     }
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
-        let mut all =
-            references::dependants(connection, Kind::Application, ("applications", "consumer_id"), id).await?;
+        // One that was deleted needs nothing any more.
+        let application = ("applications", "deleted_at is null and consumer_id");
+        let mut all = references::dependants(connection, Kind::Application, application, id).await?;
         all.extend(references::dependants(connection, Kind::Credential, ("credentials", "consumer_id"), id).await?);
         all.extend(references::dependants(connection, Kind::Plugin, ("plugins", "consumer_id"), id).await?);
         Ok(all)
@@ -60,9 +62,29 @@ impl Table for ConsumerSpec {
     }
 }
 
+/// Deletes the consumer of an application that is deleted, with its keys and plugins. Whoever may delete the application
+/// needs no right to these.
+pub(crate) async fn delete_of_application(change: &mut Change, id: ConsumerId) -> Result<()> {
+    for dependant in ConsumerSpec::dependants(change.connection(), id.0).await? {
+        match dependant.kind {
+            Kind::Credential => credentials::delete(change, dependant.id.into()).await?,
+            Kind::Plugin => remove::<PluginSpec>(change, dependant.id).await?,
+            _ => {}
+        }
+    }
+    remove::<ConsumerSpec>(change, id.0).await
+}
+
+async fn remove<S: Table>(change: &mut Change, id: Uuid) -> Result<()> {
+    match store::find::<S>(change.connection(), &id.to_string(), true).await? {
+        Some(stored) => store::remove(change, &stored).await,
+        None => Ok(()),
+    }
+}
+
 /// Tells gateways about a consumer again because something that its row is made of changed.
 pub(crate) async fn republish(change: &mut Change, id: Uuid) -> Result<()> {
-    let Some(stored) = crate::store::find::<ConsumerSpec>(change.connection(), &id.to_string(), true).await? else {
+    let Some(stored) = store::find::<ConsumerSpec>(change.connection(), &id.to_string(), true).await? else {
         return Ok(());
     };
     ConsumerSpec::publish(change, id, Some(&stored.spec)).await

@@ -7,6 +7,7 @@ use model::api::ApiDraft;
 use model::application::{ApplicationDraft, ApplicationStatus};
 use model::credential::{CredentialDraft, CredentialStatus, RotationGrace};
 use model::plan::PlanDraft;
+use model::plugin::{PluginDraft, PluginSpec};
 use model::product::ProductDraft;
 use model::service::ServiceDraft;
 use model::subscription::SubscriptionState;
@@ -320,7 +321,15 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     let first = write(&house, &developer.actor, async |change| {
         keys::first(change, application("Checkout").into(), "free").await
     });
-    let id = first.await.expect("a key").application.id;
+    let application = first.await.expect("a key").application;
+    let id = application.id;
+    let limit = json!({"limits": [{"requests": 5, "window_seconds": 60}]});
+    let plugin = json!({"plugin": "rate-limit", "consumer": application.consumer.to_string(), "config": limit});
+    write(&house, &admin, async |change| {
+        control::create::<PluginSpec>(change, PluginDraft::read(&plugin)).await
+    })
+    .await
+    .expect("made");
     let suspended = write(&house, &admin, async |change| applications::suspend(change, id).await)
         .await
         .expect("suspended");
@@ -338,12 +347,12 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     })
     .await
     .expect("deleted");
-    assert_eq!(
-        house
-            .count("select count(*) from credentials where status <> 'revoked'")
-            .await,
-        0
-    );
+    for table in ["credentials", "consumers", "plugins"] {
+        let left = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("select count(*) from {table}")));
+        assert_eq!(left.fetch_one(house.pool()).await.expect("a number"), 0, "{table}");
+    }
+    let told = "select count(*) from config_entries where kind in ('consumer', 'credential', 'plugin') and body is null";
+    assert_eq!(house.count(told).await, 3, "gateways forget them");
     assert_eq!(
         house
             .count("select count(*) from subscriptions where state <> 'cancelled'")

@@ -67,7 +67,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .conditional(),
         Operation::new(Method::DELETE, "/applications/{id}", write, delete)
             .words(TAG, "delete_application", "Delete an application")
-            .notes("Its keys are revoked and its subscriptions end; its usage stays.")
+            .notes("Its consumer and keys are deleted with it and its subscriptions end; its usage stays.")
             .answers(204, "It is gone.", None)
             .configures()
             .conditional(),

@@ -148,7 +148,8 @@ async fn turn(change: &mut Change, before: Developer, status: DeveloperStatus) -
         after: Some(to_json(&after)?),
     });
     let owned = sqlx::query_scalar!(
-        "select consumer_id from applications where developer_id = $1 and deleted_at is null order by id",
+        r#"select consumer_id as "consumer_id!" from applications
+           where developer_id = $1 and deleted_at is null order by id"#,
         before.id.0,
     )
     .fetch_all(change.connection())
