@@ -48,6 +48,7 @@ pub mod usage;
 use std::fmt;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use model::actor::{Action, Actor, Resource};
 use model::clock::{Clock, Timestamp};
 use sqlx::PgPool;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub portal_url: String,
     /// Where clients reach the gateway, without a final slash.
     pub proxy_url: String,
+    /// Proxies before console and portal whose word is taken for where people are.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The way to every operation; cheap to clone.

@@ -38,6 +38,7 @@ impl House {
             console_url: url(),
             portal_url: url(),
             proxy_url: url(),
+            trusted_proxies: Vec::new(),
         };
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-23 12:00 UTC)));
         let control = Control::new(database.pool().clone(), clock, Secrets::new([7; 32]), settings);

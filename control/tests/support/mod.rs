@@ -47,6 +47,7 @@ impl House {
             console_url: CONSOLE.to_owned(),
             portal_url: PORTAL.to_owned(),
             proxy_url: "http://proxy.test".to_owned(),
+            trusted_proxies: Vec::new(),
         };
         let control = Control::new(database.pool().clone(), clock.clone(), Secrets::new([7; 32]), settings);
         Self {
