@@ -232,12 +232,20 @@ pub async fn of_application(control: &Control, actor: &Actor, application: Appli
 /// A point for every step of the span, also where nothing happened.
 pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Vec<Point>> {
     check(control, actor, &filter).await?;
+    // Each place of the histograms is summed; the first one also carries what there is once in a bucket.
     let rows = sqlx::query!(
-        r#"select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as "at!", (status / 100)::smallint as "class!",
-                  requests, histogram from usage_buckets
-           where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint) and bucket < $2
-             and ($4::uuid is null or route_id = $4) and ($5::uuid is null or service_id = $5)
-             and ($6::uuid is null or consumer_id = $6) and ($7::uuid is null or credential_id = $7)"#,
+        r#"select at as "at!", class as "class!", sum(requests)::bigint as "requests!",
+                  array_agg(value order by place) as "histogram!"
+           from (select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as at,
+                        (status / 100)::smallint as class, place, sum(value)::bigint as value,
+                        sum(requests) filter (where place = 1) as requests
+                 from usage_buckets, unnest(histogram) with ordinality as part (value, place)
+                 where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint)
+                   and bucket < $2
+                   and ($4::uuid is null or route_id = $4) and ($5::uuid is null or service_id = $5)
+                   and ($6::uuid is null or consumer_id = $6) and ($7::uuid is null or credential_id = $7)
+                 group by 1, 2, 3) as places
+           group by at, class"#,
         span.from,
         span.to,
         span.step,
@@ -264,10 +272,17 @@ pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageF
 pub async fn summary(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Summary> {
     check(control, actor, &filter).await?;
     let rows = sqlx::query!(
-        r#"select status, reason, requests, latency_us, histogram from usage_buckets
-           where bucket >= $1 and bucket < $2
-             and ($3::uuid is null or route_id = $3) and ($4::uuid is null or service_id = $4)
-             and ($5::uuid is null or consumer_id = $5) and ($6::uuid is null or credential_id = $6)"#,
+        r#"select status as "status!", reason as "reason!", sum(requests)::bigint as "requests!",
+                  sum(latency_us)::bigint as "latency_us!", array_agg(value order by place) as "histogram!"
+           from (select status, reason, place, sum(value)::bigint as value,
+                        sum(requests) filter (where place = 1) as requests,
+                        sum(latency_us) filter (where place = 1) as latency_us
+                 from usage_buckets, unnest(histogram) with ordinality as part (value, place)
+                 where bucket >= $1 and bucket < $2
+                   and ($3::uuid is null or route_id = $3) and ($4::uuid is null or service_id = $4)
+                   and ($5::uuid is null or consumer_id = $5) and ($6::uuid is null or credential_id = $6)
+                 group by 1, 2, 3) as places
+           group by status, reason"#,
         span.from,
         span.to,
         filter.route.map(|id| id.0),
@@ -305,17 +320,30 @@ pub async fn summary(control: &Control, actor: &Actor, span: Span, filter: Usage
 pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit: usize) -> Result<Vec<Top>> {
     authorize(actor, Resource::Usage, Action::Read)?;
     let rows = sqlx::query!(
-        r#"select b.id as "id!", coalesce(r.name, s.name, c.name, '') as "name!", b.status as "status!",
+        r#"with counted as not materialized (
+               select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as id,
+                      status, requests, histogram
+               from usage_buckets where bucket >= $1 and bucket < $2
+           ), busiest as (
+               select id from counted where id <> '00000000-0000-0000-0000-000000000000'
+               group by id order by sum(requests) desc, id limit $4
+           ), places as (
+               select id, (status / 100)::smallint as class, place, sum(value)::bigint as value,
+                      sum(requests) filter (where place = 1) as requests
+               from counted join busiest using (id), unnest(histogram) with ordinality as part (value, place)
+               group by 1, 2, 3
+           )
+           select b.id as "id!", coalesce(r.name, s.name, c.name, '') as "name!", b.class as "class!",
                   b.requests as "requests!", b.histogram as "histogram!"
-           from (select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as id,
-                        status, requests, histogram from usage_buckets where bucket >= $1 and bucket < $2) b
+           from (select id, class, sum(requests)::bigint as requests, array_agg(value order by place) as histogram
+                 from places group by id, class) b
            left join routes r on $3 = 'route' and r.id = b.id
            left join services s on $3 = 'service' and s.id = b.id
-           left join consumers c on $3 = 'consumer' and c.id = b.id
-           where b.id <> '00000000-0000-0000-0000-000000000000'"#,
+           left join consumers c on $3 = 'consumer' and c.id = b.id"#,
         span.from,
         span.to,
         by.as_str(),
+        i64::try_from(limit).unwrap_or(i64::MAX),
     )
     .fetch_all(control.pool())
     .await?;
@@ -323,7 +351,7 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
     for row in rows {
         sums.entry((row.id, row.name))
             .or_default()
-            .add(row.status / 100, row.requests, &row.histogram);
+            .add(row.class, row.requests, &row.histogram);
     }
     let mut top: Vec<Top> = sums
         .into_iter()
@@ -340,7 +368,6 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
         })
         .collect();
     top.sort_by_key(|top| std::cmp::Reverse(top.requests));
-    top.truncate(limit);
     Ok(top)
 }
 
