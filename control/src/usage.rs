@@ -9,6 +9,7 @@ use model::usage::{BUCKET_SECONDS, LATENCY_BUCKETS, quantile_ms};
 use serde::Serialize;
 use sqlx::types::Uuid;
 use time::Duration;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
@@ -28,8 +29,10 @@ const MAX_SPAN: Duration = Duration::days(400);
 const FINE: Duration = Duration::days(2);
 /// How long hourly buckets are kept.
 const KEPT: Duration = Duration::days(400);
-/// Hours rolled up in one go.
-const HOURS_AT_ONCE: i64 = 48;
+/// Rows that one step rolls up or drops.
+const AT_ONCE: i64 = 20_000;
+/// When no further step is begun; a job may take half a minute.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Which requests count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -397,23 +400,33 @@ pub async fn counts(
     Ok(rows.into_iter().map(|row| (row.id, row.requests)).collect())
 }
 
-/// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more.
+/// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more: so many at a
+/// time that each step is done well within the time of a job, step by step until nothing is left or the time is over.
 pub(crate) async fn roll_up(control: &Control) -> Result<u64> {
-    let now = control.now();
-    let until = now - FINE;
+    let end = Instant::now() + PATIENCE;
+    let mut done = 0;
+    loop {
+        let rolled = roll_up_some(control, AT_ONCE).await? + drop_some(control, AT_ONCE).await?;
+        done += rolled;
+        if rolled == 0 || Instant::now() >= end {
+            return Ok(done);
+        }
+    }
+}
+
+/// Returns how many fine buckets became part of their hour.
+async fn roll_up_some(control: &Control, most: i64) -> Result<u64> {
     let mut transaction = control.pool().begin().await?;
     // One at a time: two would add the same buckets to an hour twice.
     sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse_usage_roll_up'))")
         .execute(&mut *transaction)
         .await?;
-    let rolled = sqlx::query!(
-        r#"with oldest as (
-               select date_trunc('hour', min(bucket)) as hour from usage_buckets where seconds = $1 and bucket < $2
-           ), fine as (
-               delete from usage_buckets using oldest
-               where seconds = $1 and bucket >= oldest.hour and bucket < oldest.hour + make_interval(hours => $3)
-                 and bucket < date_trunc('hour', $2::timestamptz)
-               returning usage_buckets.*
+    let rolled = sqlx::query_scalar!(
+        r#"with fine as (
+               delete from usage_buckets where ctid = any (array(
+                   select ctid from usage_buckets
+                   where seconds = $1 and bucket < date_trunc('hour', $2::timestamptz) order by bucket limit $3))
+               returning *
            ), hours as (
                select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
                       sum(requests)::bigint as requests, sum(latency_us)::bigint as latency_us,
@@ -423,36 +436,52 @@ pub(crate) async fn roll_up(control: &Control) -> Result<u64> {
                select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
                       place, sum(value)::bigint as value
                from fine, unnest(histogram) with ordinality as part(value, place) group by 1, 2, 3, 4, 5, 6, 7, 8
+           ), rolled as (
+               insert into usage_buckets (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
+                                          requests, latency_us, upstream_us, histogram)
+               select h.hour, 3600, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                      h.requests, h.latency_us, h.upstream_us, array_agg(p.value order by p.place)
+               from hours h join places p using (hour, route_id, service_id, consumer_id, credential_id, status, reason)
+               group by h.hour, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                        h.requests, h.latency_us, h.upstream_us
+               on conflict (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason) do update set
+                   requests = usage_buckets.requests + excluded.requests,
+                   latency_us = usage_buckets.latency_us + excluded.latency_us,
+                   upstream_us = usage_buckets.upstream_us + excluded.upstream_us,
+                   histogram = (select array_agg(mine + theirs order by place)
+                                from unnest(usage_buckets.histogram, excluded.histogram)
+                                     with ordinality as pairs(mine, theirs, place))
            )
-           insert into usage_buckets (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
-                                      requests, latency_us, upstream_us, histogram)
-           select h.hour, 3600, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
-                  h.requests, h.latency_us, h.upstream_us, array_agg(p.value order by p.place)
-           from hours h join places p using (hour, route_id, service_id, consumer_id, credential_id, status, reason)
-           group by h.hour, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
-                    h.requests, h.latency_us, h.upstream_us
-           on conflict (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason) do update set
-               requests = usage_buckets.requests + excluded.requests,
-               latency_us = usage_buckets.latency_us + excluded.latency_us,
-               upstream_us = usage_buckets.upstream_us + excluded.upstream_us,
-               histogram = (select array_agg(mine + theirs order by place)
-                            from unnest(usage_buckets.histogram, excluded.histogram)
-                                 with ordinality as pairs(mine, theirs, place))"#,
+           select count(*) as "count!" from fine"#,
         i32::try_from(BUCKET_SECONDS).unwrap_or(i32::MAX),
-        until,
-        i32::try_from(HOURS_AT_ONCE).unwrap_or(i32::MAX),
+        control.now() - FINE,
+        most,
     )
-    .execute(&mut *transaction)
-    .await?
-    .rows_affected();
-    sqlx::query!("delete from usage_buckets where bucket < $1", now - KEPT)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query!("delete from usage_batches where received_at < $1", now - FINE)
-        .execute(&mut *transaction)
-        .await?;
+    .fetch_one(&mut *transaction)
+    .await?;
     transaction.commit().await?;
-    Ok(rolled)
+    Ok(rolled.try_into().unwrap_or_default())
+}
+
+/// Returns how many hours and notes of batches were dropped.
+async fn drop_some(control: &Control, most: i64) -> Result<u64> {
+    let hours = sqlx::query!(
+        "delete from usage_buckets where ctid = any (array(
+             select ctid from usage_buckets where bucket < $1 order by bucket limit $2))",
+        control.now() - KEPT,
+        most,
+    )
+    .execute(control.pool())
+    .await?;
+    let batches = sqlx::query!(
+        "delete from usage_batches where ctid = any (array(
+             select ctid from usage_batches where received_at < $1 order by received_at limit $2))",
+        control.now() - FINE,
+        most,
+    )
+    .execute(control.pool())
+    .await?;
+    Ok(hours.rows_affected() + batches.rows_affected())
 }
 
 /// Sums of buckets.
