@@ -211,7 +211,7 @@ async fn insert(
     .await?;
     let application = find(change.connection(), id, false).await?;
     note(change, None, Some(&application))?;
-    consumers::republish(change, consumer.id.0).await?;
+    consumers::republish(change, &[consumer.id.0]).await?;
     Ok(application)
 }
 
@@ -267,7 +267,7 @@ async fn set_status(change: &mut Change, id: ApplicationId, status: ApplicationS
     )
     .execute(change.connection())
     .await?;
-    consumers::republish(change, before.consumer.0).await?;
+    consumers::republish(change, &[before.consumer.0]).await?;
     noted(change, before).await
 }
 

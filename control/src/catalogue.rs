@@ -10,32 +10,25 @@ use crate::error::Result;
 pub(crate) async fn republish_subscribers_of_api(change: &mut Change, api: Uuid) -> Result<()> {
     let consumers = sqlx::query_scalar!(
         r#"select distinct applications.consumer_id as "consumer_id!" from applications
-         join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
-         join product_apis on product_apis.product_id = subscriptions.product_id
-         where product_apis.api_id = $1"#,
+           join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
+           join product_apis on product_apis.product_id = subscriptions.product_id
+           where product_apis.api_id = $1"#,
         api,
     )
     .fetch_all(change.connection())
     .await?;
-    republish(change, consumers).await
+    consumers::republish(change, &consumers).await
 }
 
 /// The consumers of the applications that subscribe to this product.
 pub(crate) async fn republish_subscribers_of_product(change: &mut Change, product: Uuid) -> Result<()> {
     let consumers = sqlx::query_scalar!(
         r#"select distinct applications.consumer_id as "consumer_id!" from applications
-         join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
-         where subscriptions.product_id = $1"#,
+           join subscriptions on subscriptions.application_id = applications.id and subscriptions.state = 'approved'
+           where subscriptions.product_id = $1"#,
         product,
     )
     .fetch_all(change.connection())
     .await?;
-    republish(change, consumers).await
-}
-
-async fn republish(change: &mut Change, consumers: Vec<Uuid>) -> Result<()> {
-    for consumer in consumers {
-        consumers::republish(change, consumer).await?;
-    }
-    Ok(())
+    consumers::republish(change, &consumers).await
 }

@@ -211,7 +211,7 @@ pub async fn request(change: &mut Change, application: ApplicationId, plan: &str
     let subscription = find(change.connection(), id).await?;
     note(change, None, &subscription)?;
     if state == SubscriptionState::Approved {
-        consumers::republish(change, application.consumer.0).await?;
+        consumers::republish(change, &[application.consumer.0]).await?;
     }
     Ok(subscription)
 }
@@ -304,7 +304,7 @@ async fn turn(
     .await?;
     let after = find(change.connection(), id).await?;
     note(change, Some(&before), &after)?;
-    consumers::republish(change, application.consumer.0).await?;
+    consumers::republish(change, &[application.consumer.0]).await?;
     Ok(after)
 }
 

@@ -363,6 +363,57 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     assert!(matches!(gone, Err(Error::NotFound { .. })));
 }
 
+/// A second service with an API that no product has yet.
+async fn another_api(house: &House, admin: &Actor) {
+    let api = json!({
+        "name": "returns", "title": "Returns", "service": "returns", "base_url": "http://proxy.test/returns",
+        "state": "published", "document": {"openapi": "3.1.0", "paths": {}}
+    });
+    write(house, admin, async |change| {
+        let service = ServiceDraft::read(&json!({"name": "returns", "url": "http://127.0.0.1:9"}));
+        control::create::<model::service::ServiceSpec>(change, service).await?;
+        control::create::<model::api::ApiSpec>(change, ApiDraft::read(&api)).await
+    })
+    .await
+    .expect("made");
+}
+
+/// How many services each consumer may call, as gateways are told.
+async fn granted(house: &House) -> Vec<i64> {
+    let granted = "select coalesce(jsonb_array_length(body #> '{grants,0,services}'), 0)::bigint from config_entries
+                   where kind = 'consumer' order by id";
+    let granted = sqlx::query_scalar(granted).fetch_all(house.pool());
+    granted.await.expect("published")
+}
+
+#[tokio::test]
+async fn a_changed_product_is_told_of_every_subscriber_in_one_revision() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    another_api(&house, &admin).await;
+    for email in ["dora@example.com", "eve@example.com"] {
+        let developer = house.developer(email).await;
+        let first = write(&house, &developer.actor, async |change| {
+            keys::first(change, application("Checkout").into(), "free").await
+        });
+        first.await.expect("a key");
+    }
+    assert_eq!(granted(&house).await, [1, 1]);
+    let before = house.count("select revision from config_head").await;
+    let both = json!({"apis": ["orders", "returns"]});
+    write(&house, &admin, async |change| {
+        control::merge::<model::product::ProductSpec>(change, "commerce", Precondition::default(), &both).await
+    })
+    .await
+    .expect("changed");
+    assert_eq!(granted(&house).await, [2, 2]);
+    assert_eq!(house.count("select revision from config_head").await, before + 1);
+    let told = "select count(*) from config_entries, config_head
+                where kind = 'consumer' and config_entries.revision = config_head.revision";
+    assert_eq!(house.count(told).await, 2);
+}
+
 #[tokio::test]
 async fn names_of_applications_are_unique_for_a_developer() {
     let house = House::new().await;

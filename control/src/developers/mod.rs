@@ -154,9 +154,7 @@ async fn turn(change: &mut Change, before: Developer, status: DeveloperStatus) -
     )
     .fetch_all(change.connection())
     .await?;
-    for consumer in owned {
-        consumers::republish(change, consumer).await?;
-    }
+    consumers::republish(change, &owned).await?;
     Ok(after)
 }
 
