@@ -6,6 +6,24 @@ use crate::change::Change;
 use crate::consumers;
 use crate::error::Result;
 
+/// Holds a product and its APIs until the end of the change, because an application is about to be let call them: who
+/// changes them meanwhile waits and then knows of it, or was first, and the application gets what is there now. To be
+/// called before consumers are held, as changes of the catalogue do.
+pub(crate) async fn hold(change: &mut Change, product: Uuid) -> Result<()> {
+    sqlx::query!("select id from products where id = $1 for share", product)
+        .fetch_all(change.connection())
+        .await?;
+    // Apart, since only a new statement sees which APIs the product has by now.
+    sqlx::query!(
+        "select apis.id from product_apis join apis on apis.id = product_apis.api_id
+         where product_apis.product_id = $1 order by apis.id for share of apis",
+        product,
+    )
+    .fetch_all(change.connection())
+    .await?;
+    Ok(())
+}
+
 /// The consumers of the applications that subscribe to a product with this API.
 pub(crate) async fn republish_subscribers_of_api(change: &mut Change, api: Uuid) -> Result<()> {
     let consumers = sqlx::query_scalar!(

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::list::{ListQuery, Page};
 use crate::mail::{self, templates};
 use crate::store::{self, Precondition, to_json};
-use crate::{Control, authorize, consumers};
+use crate::{Control, authorize, catalogue, consumers};
 
 /// A subscription with the names that people read.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -195,6 +195,9 @@ pub async fn request(change: &mut Change, application: ApplicationId, plan: &str
         ));
     }
     let state = SubscriptionState::requested(plan.spec.approval);
+    if state == SubscriptionState::Approved {
+        catalogue::hold(change, plan.spec.product.0).await?;
+    }
     let (id, now) = (SubscriptionId::generate(), change.now());
     sqlx::query!(
         "insert into subscriptions (id, application_id, plan_id, product_id, state, created_at, updated_at)
@@ -293,6 +296,9 @@ async fn turn(
     let state = before.subscription.state;
     let next = next(state)
         .ok_or_else(|| Error::Conflict(format!("a subscription that is {} cannot be {done}", state.as_str())))?;
+    if next == SubscriptionState::Approved {
+        catalogue::hold(change, before.subscription.product.0).await?;
+    }
     let (id, now) = (before.subscription.id, change.now());
     sqlx::query!(
         "update subscriptions set state = $2, version = version + 1, updated_at = $3 where id = $1",

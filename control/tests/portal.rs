@@ -415,6 +415,30 @@ async fn a_changed_product_is_told_of_every_subscriber_in_one_revision() {
 }
 
 #[tokio::test]
+async fn who_subscribes_while_a_product_grows_may_call_all_of_it() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    another_api(&house, &admin).await;
+    let developer = house.developer("dora@example.com").await;
+    let mut growing = house.control.begin(&admin).await.expect("begun");
+    let both = json!({"apis": ["orders", "returns"]});
+    control::merge::<model::product::ProductSpec>(&mut growing, "commerce", Precondition::default(), &both)
+        .await
+        .expect("changed");
+    let subscribed = write(&house, &developer.actor, async |change| {
+        keys::first(change, application("Checkout").into(), "free").await
+    });
+    let (subscribed, grown) = tokio::join!(subscribed, async {
+        house.until_waiting(1).await;
+        growing.finish(Mode::Commit, ()).await
+    });
+    grown.expect("stored");
+    subscribed.expect("a key");
+    assert_eq!(granted(&house).await, [2]);
+}
+
+#[tokio::test]
 async fn names_of_applications_are_unique_for_a_developer() {
     let house = House::new().await;
     let (dora, eve) = (
