@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::idempotency::{self, Answer, Claim};
 use crate::secrets::{hexadecimal, token_hash};
 use crate::{Control, audit, authorize};
 
@@ -139,18 +140,43 @@ impl Change {
     }
 
     /// Stores everything, or in a dry run nothing.
-    pub async fn finish<T>(mut self, mode: Mode, value: T) -> Result<Written<T>> {
-        if mode == Mode::DryRun || self.records.is_empty() {
-            if mode == Mode::Commit {
-                self.transaction.commit().await?;
-            }
-            return Ok(Written {
-                value,
-                revision: None,
-                changes: masked(self.records),
-                warnings: self.warnings,
-            });
+    pub async fn finish<T>(self, mode: Mode, value: T) -> Result<Written<T>> {
+        self.finish_and_keep(mode, value, None::<(&Claim, fn(&Written<T>) -> Answer)>)
+            .await
+    }
+
+    /// Stores everything, and with it the answer for a repeated request.
+    pub(crate) async fn finish_and_keep<T>(
+        mut self,
+        mode: Mode,
+        value: T,
+        keep: Option<(&Claim, impl FnOnce(&Written<T>) -> Answer)>,
+    ) -> Result<Written<T>> {
+        let stores = mode == Mode::Commit && !self.records.is_empty();
+        let revision = if stores { Some(self.write().await?) } else { None };
+        let written = Written {
+            value,
+            revision,
+            changes: masked(std::mem::take(&mut self.records)),
+            warnings: std::mem::take(&mut self.warnings),
+        };
+        if mode == Mode::DryRun {
+            return Ok(written);
         }
+        if let Some((claim, answer)) = keep {
+            let answer = answer(&written);
+            idempotency::keep(&mut self.transaction, self.control.secrets(), claim, &answer).await?;
+        }
+        self.transaction.commit().await?;
+        if let Some(revision) = revision {
+            let changes = written.changes.len();
+            tracing::info!(revision, actor = %self.actor.name, changes, "configuration changed");
+        }
+        Ok(written)
+    }
+
+    /// Writes what the records and entries say, under the next revision.
+    async fn write(&mut self) -> Result<i64> {
         let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
             .fetch_one(&mut *self.transaction)
             .await?;
@@ -160,14 +186,7 @@ impl Change {
         sqlx::query!("select pg_notify('gatehouse_config', $1::text)", revision.to_string())
             .execute(&mut *self.transaction)
             .await?;
-        self.transaction.commit().await?;
-        tracing::info!(revision, actor = %self.actor.name, changes = self.records.len(), "configuration changed");
-        Ok(Written {
-            value,
-            revision: Some(revision),
-            changes: masked(self.records),
-            warnings: self.warnings,
-        })
+        Ok(revision)
     }
 
     async fn write_revision(&mut self, revision: i64) -> Result<()> {

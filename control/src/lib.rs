@@ -56,6 +56,7 @@ use sqlx::migrate::Migrator;
 
 pub use change::{Change, ChangeRecord, Mode, Written};
 pub use error::{Dependant, Error, Result};
+use idempotency::{Answer, Claim};
 pub use list::{ListQuery, Page};
 pub use secrets::Secrets;
 pub use store::{Precondition, Table, create, delete, get, list, merge, replace};
@@ -145,6 +146,21 @@ impl Control {
         let mut change = self.begin(actor).await?;
         let value = operation(&mut change).await?;
         change.finish(mode, value).await
+    }
+
+    /// The same for a request that may be sent again: `answer` is kept in the same transaction, so that what was done is
+    /// never done twice, whenever the program or the connection ends.
+    pub async fn write_once<T>(
+        &self,
+        actor: &Actor,
+        mode: Mode,
+        claim: &Claim,
+        operation: impl AsyncFnOnce(&mut Change) -> Result<T>,
+        answer: impl FnOnce(&Written<T>) -> Answer,
+    ) -> Result<Written<T>> {
+        let mut change = self.begin(actor).await?;
+        let value = operation(&mut change).await?;
+        change.finish_and_keep(mode, value, Some((claim, answer))).await
     }
 }
 
