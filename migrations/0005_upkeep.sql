@@ -15,3 +15,11 @@ alter table applications
     drop constraint applications_consumer_id_fkey,
     add constraint applications_consumer_id_fkey foreign key (consumer_id) references consumers (id) on delete set null,
     add constraint applications_have_consumer check (consumer_id is not null or deleted_at is not null);
+
+-- What lists of APIs show, so that they need not read the documents.
+alter table apis
+    add column listed jsonb generated always as (spec - 'document') stored,
+    add column operations integer generated always as (least(500, jsonb_array_length(jsonb_path_query_array(spec,
+        '$.document.paths.* ? (@.type() == "object").keyvalue() ?
+         ((@.key == "get" || @.key == "post" || @.key == "put" || @.key == "patch" || @.key == "delete" || @.key == "head"
+           || @.key == "options") && @.value.type() == "object")')))) stored;

@@ -460,6 +460,43 @@ async fn names_of_applications_are_unique_for_a_developer() {
 }
 
 #[tokio::test]
+async fn the_catalogue_counts_operations_as_documents_have_them() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    let operation = json!({"responses": {}});
+    let many: serde_json::Map<_, _> = (0..600)
+        .map(|number| (format!("/{number}"), json!({"get": operation})))
+        .collect();
+    for (index, paths) in [
+        json!({}),
+        json!({"/a": {"get": operation, "post": operation, "options": operation, "parameters": [], "summary": "A"}}),
+        json!({"/a": {"get": operation, "trace": operation}, "/b": {"delete": operation, "x-get": operation}, "x-note": {}}),
+        json!({"/a": {"get": "not an operation"}, "/b": {"$ref": "#/components/pathItems/b"}}),
+        Value::Object(many),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let document = json!({"openapi": "3.1.0", "paths": paths});
+        let body = json!({
+            "name": "orders", "title": "Orders", "service": "orders", "base_url": "http://proxy.test/shop",
+            "state": "published", "document": document
+        });
+        let changed = write(&house, &admin, async |change| {
+            control::replace::<model::api::ApiSpec>(change, "orders", Precondition::default(), ApiDraft::read(&body)).await
+        });
+        if let Err(error) = changed.await {
+            panic!("{index}: {error:?}");
+        }
+        let listed = offers::list(&house.control, None).await.expect("listed");
+        assert_eq!(listed[0].operations, control::openapi::count_operations(&document), "{document}");
+        let page = offers::get(&house.control, "orders").await.expect("there");
+        assert_eq!((page.document, page.api.operations), (document, listed[0].operations));
+    }
+}
+
+#[tokio::test]
 async fn the_catalogue_shows_what_is_published_and_finds_it() {
     let house = House::new().await;
     let admin = house.admin().await;
