@@ -208,12 +208,17 @@ fn escape(text: &str) -> String {
 async fn find(connection: &mut PgConnection, wanted: &Wanted, limit: i64) -> Result<Vec<Other>> {
     let texts: Vec<String> = wanted.texts.iter().cloned().collect();
     let likes: Vec<String> = wanted.likes.iter().cloned().collect();
+    // Patterns always name a parameter or a regular expression: an index holds the routes that have one.
     let rows = sqlx::query!(
         r#"select route.id, route.name, route.spec, service.enabled
                from routes route join services service on service.id = route.service_id
                where route.enabled
-                 and (route.spec -> 'paths' ?| $1::text[] or route.spec ->> 'paths' like any ($2::text[])
-                      or ($3 and route.spec -> 'paths' = '[]'))
+                 and route.id in (
+                     select id from routes where spec -> 'paths' ?| $1::text[]
+                     union all
+                     select id from routes where patterned and spec ->> 'paths' like any ($2::text[])
+                     union all
+                     select id from routes where $3 and spec -> 'paths' = '[]')
                order by (route.spec ->> 'priority')::int desc, route.id
                limit $4"#,
         &texts,
