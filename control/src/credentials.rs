@@ -165,12 +165,20 @@ pub async fn get(control: &Control, actor: &Actor, id: CredentialId) -> Result<C
     find(&mut connection, id).await
 }
 
+/// The row, kept from others' changes until the change ends.
+async fn find_for_write(change: &mut Change, id: CredentialId) -> Result<Credential> {
+    sqlx::query!("select id from credentials where id = $1 for update", id.0)
+        .fetch_optional(change.connection())
+        .await?;
+    find(change.connection(), id).await
+}
+
 async fn find(connection: &mut PgConnection, id: CredentialId) -> Result<Credential> {
     sqlx::query_as!(
         Row,
         "select id, consumer_id, name, prefix, last4, status, ip_allow, expires_at, rotated_to, rotation_ends_at,
                 last_used_at, created_at, created_by, revoked_at, version
-         from credentials where id = $1 for update",
+         from credentials where id = $1",
         id.0,
     )
     .fetch_optional(connection)
@@ -226,7 +234,7 @@ pub async fn rotate(change: &mut Change, id: CredentialId, grace: RotationGrace)
 }
 
 pub(crate) async fn rotate_owned(change: &mut Change, id: CredentialId, grace: RotationGrace) -> Result<Issued> {
-    let old = find(change.connection(), id).await?;
+    let old = find_for_write(change, id).await?;
     let now = change.now();
     let ended = old.expires_at.is_some_and(|end| end <= now) || old.rotation_ends_at.is_some_and(|end| end <= now);
     if old.status != CredentialStatus::Active || ended {
@@ -284,7 +292,7 @@ pub async fn set_enabled(change: &mut Change, id: CredentialId, enabled: bool) -
 }
 
 pub(crate) async fn set_status(change: &mut Change, id: CredentialId, status: CredentialStatus) -> Result<Credential> {
-    let before = find(change.connection(), id).await?;
+    let before = find_for_write(change, id).await?;
     if before.status == status {
         return Ok(before);
     }
@@ -309,7 +317,7 @@ pub(crate) async fn set_status(change: &mut Change, id: CredentialId, status: Cr
 
 /// Deletes a key that has ended, or whose consumer is deleted.
 pub(crate) async fn delete(change: &mut Change, id: CredentialId) -> Result<()> {
-    let before = find(change.connection(), id).await?;
+    let before = find_for_write(change, id).await?;
     sqlx::query!("update credentials set rotated_to = null where rotated_to = $1", id.0)
         .execute(change.connection())
         .await?;

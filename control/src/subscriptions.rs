@@ -161,13 +161,29 @@ async fn find(connection: &mut PgConnection, id: SubscriptionId) -> Result<Named
            join developers d on d.id = a.developer_id
            join plans p on p.id = s.plan_id
            join products r on r.id = s.product_id
-           where s.id = $1 for update of s"#,
+           where s.id = $1"#,
         id.0,
     )
     .fetch_optional(connection)
     .await?
     .map(NamedSubscription::from)
     .ok_or_else(|| Error::not_found(Kind::Subscription, id))
+}
+
+/// A subscription with its application, for one who may change it, both held until the change ends. The application comes
+/// first, as in every change that takes both: then none waits for one who waits for it.
+async fn find_for_write(change: &mut Change, id: SubscriptionId) -> Result<(NamedSubscription, Application)> {
+    let found = find(change.connection(), id).await?;
+    let application = applications::find_for_write(change, found.subscription.application, Precondition::default());
+    let application = application.await.map_err(|error| match error {
+        Error::NotFound { .. } => Error::not_found(Kind::Subscription, id),
+        other => other,
+    })?;
+    sqlx::query!("select id from subscriptions where id = $1 for update", id.0)
+        .fetch_optional(change.connection())
+        .await?;
+    // It may have been changed while it was waited for.
+    Ok((find(change.connection(), id).await?, application))
 }
 
 /// Asks for a plan. Where no approval is needed the application may call at once.
@@ -241,7 +257,7 @@ pub async fn resume(change: &mut Change, id: SubscriptionId) -> Result<NamedSubs
 
 /// Ends it for good; its developer may do that too.
 pub async fn cancel(change: &mut Change, id: SubscriptionId) -> Result<NamedSubscription> {
-    let before = find(change.connection(), id).await?;
+    let (before, application) = find_for_write(change, id).await?;
     let by_developer = matches!(change.actor().identity, Identity::Developer(_));
     if by_developer && before.subscription.state == SubscriptionState::Suspended {
         // Else a new subscription would undo what an administrator decided.
@@ -249,8 +265,6 @@ pub async fn cancel(change: &mut Change, id: SubscriptionId) -> Result<NamedSubs
             "an operator suspended this subscription; ask them about it".to_owned(),
         ));
     }
-    let application =
-        applications::find_for_write(change, before.subscription.application, Precondition::default()).await?;
     turn(change, before, &application, SubscriptionState::cancel, "cancelled").await
 }
 
@@ -276,9 +290,7 @@ async fn decide(
     next: fn(SubscriptionState) -> Option<SubscriptionState>,
 ) -> Result<NamedSubscription> {
     change.authorize(Resource::Applications, Action::Write)?;
-    let before = find(change.connection(), id).await?;
-    let application =
-        applications::find_for_write(change, before.subscription.application, Precondition::default()).await?;
+    let (before, application) = find_for_write(change, id).await?;
     let after = turn(change, before, &application, next, done).await?;
     let message = templates::subscription(&after, done, &change.control().settings().portal_url);
     let now = change.now();

@@ -207,6 +207,13 @@ async fn a_subscription_that_needs_approval_waits_for_it_and_the_developer_is_to
         .await
         .expect("suspended");
     assert_eq!(published_consumer(&house).await["grants"], json!([]));
+    let cancel = async |actor: &Actor| {
+        write(&house, actor, async |change| subscriptions::cancel(change, id).await).await
+    };
+    let eve = house.developer("eve@example.com").await;
+    let (own, anothers) = (cancel(&developer.actor).await, cancel(&eve.actor).await);
+    assert!(matches!(own, Err(Error::Conflict(_))), "{own:?}");
+    assert!(matches!(anothers, Err(Error::NotFound { .. })), "another's says nothing: {anothers:?}");
     write(&house, &admin, async |change| subscriptions::resume(change, id).await)
         .await
         .expect("resumed");
