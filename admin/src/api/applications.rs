@@ -99,7 +99,7 @@ fn parts() -> Vec<Operation> {
             )
             .answers(
                 200,
-                "All of them, newest first, revoked ones last.",
+                "The 100 newest, those that ended last; they are deleted 90 days after their end.",
                 Some(Shape::of::<Credential>().page("Credential")),
             ),
         Operation::new(Method::POST, "/applications/{id}/credentials", write, issue_key)
