@@ -132,7 +132,13 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config((settings, &self.front), &self.state, (&storage.url, console), (secret, brand), sockets)?;
+        let config = data_plane::config(
+            (settings, &self.front),
+            &self.state,
+            (&storage.url, console),
+            (secret, brand),
+            sockets,
+        )?;
         data_plane::raise_descriptors();
         Ok(Some(gateway::Gateway::start(config)?))
     }

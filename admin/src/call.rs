@@ -143,7 +143,8 @@ impl Call {
             // What is answered when gateways were waited for takes the place of this.
             Some(claim) => {
                 let control = &self.control;
-                control.write_once(&self.actor, self.mode, claim, operation, |written| told(written).kept())
+                control
+                    .write_once(&self.actor, self.mode, claim, operation, |written| told(written).kept())
                     .await?
             }
             None => self.control.write(&self.actor, self.mode, operation).await?,

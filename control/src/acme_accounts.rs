@@ -35,13 +35,17 @@ impl Table for AcmeAccountSpec {
         let known = before.and_then(|before| before.external_account.as_ref());
         let known = known.and_then(|binding| binding.hmac_key.as_ref());
         if let Some(binding) = &mut spec.external_account {
-            let kept = deployment.secrets.keep_or_seal(place(id), known, binding.hmac_key.take());
+            let kept = deployment
+                .secrets
+                .keep_or_seal(place(id), known, binding.hmac_key.take());
             let message = match kept {
                 Kept::Sealed(key) | Kept::Stays { sealed: key, .. } => {
                     binding.hmac_key = Some(key);
                     return;
                 }
-                Kept::Foreign => return errors.add(KEY, Code::Invalid, "must be base64url: a sealed key cannot be sent"),
+                Kept::Foreign => {
+                    return errors.add(KEY, Code::Invalid, "must be base64url: a sealed key cannot be sent");
+                }
                 Kept::Missing => "is required: the key that belongs to this id",
                 Kept::Lost => "is required again: the stored one was sealed under another secret",
             };

@@ -117,7 +117,11 @@ impl Pair<'_> {
             Kept::Stays { sealed, open } if check_key(self.cert, open.expose()).is_ok() => return Some(sealed),
             Kept::Stays { .. } => "is required: the stored one does not belong to this certificate",
             Kept::Foreign => {
-                errors.add(self.place.member, Code::Invalid, "must be PEM: a sealed key cannot be sent");
+                errors.add(
+                    self.place.member,
+                    Code::Invalid,
+                    "must be PEM: a sealed key cannot be sent",
+                );
                 return None;
             }
             Kept::Missing => "is required: the private key as PEM",

@@ -89,9 +89,12 @@ pub(crate) async fn republish(change: &mut Change, ids: &[Uuid]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
-    let rows = sqlx::query!("select id, spec from consumers where id = any($1) order by id for update", ids)
-        .fetch_all(change.connection())
-        .await?;
+    let rows = sqlx::query!(
+        "select id, spec from consumers where id = any($1) order by id for update",
+        ids
+    )
+    .fetch_all(change.connection())
+    .await?;
     let read = |spec| {
         serde_json::from_value(spec).map_err(|source| Error::Corrupt {
             what: Kind::Consumer.as_str(),

@@ -77,11 +77,18 @@ impl Table for RouteSpec {
 async fn hold_split(connection: &mut PgConnection, spec: &RouteSpec, errors: &mut Errors) -> Result<()> {
     let Some(split) = &spec.split else { return Ok(()) };
     let named: Vec<Uuid> = split.services_named().map(|(_, id)| id.0).collect();
-    let held = sqlx::query_scalar!("select id from services where id = any($1) order by id for key share", &named)
-        .fetch_all(connection)
-        .await?;
+    let held = sqlx::query_scalar!(
+        "select id from services where id = any($1) order by id for key share",
+        &named
+    )
+    .fetch_all(connection)
+    .await?;
     for (path, id) in split.services_named().filter(|(_, id)| !held.contains(&id.0)) {
-        errors.add(path, Code::NotFound, format!("does not exist: there is no service `{id}`"));
+        errors.add(
+            path,
+            Code::NotFound,
+            format!("does not exist: there is no service `{id}`"),
+        );
     }
     Ok(())
 }

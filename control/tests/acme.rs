@@ -69,7 +69,9 @@ async fn leader(house: &House, before: Option<&str>) -> String {
                     and pg_locks.database = (select oid from pg_database where datname = current_database())";
     let look = async {
         loop {
-            let holder = sqlx::query_scalar::<_, String>(holder).fetch_optional(house.pool()).await;
+            let holder = sqlx::query_scalar::<_, String>(holder)
+                .fetch_optional(house.pool())
+                .await;
             match holder.expect("asked") {
                 Some(name) if before != Some(name.as_str()) => return name,
                 _ => sleep(Duration::from_millis(20)).await,

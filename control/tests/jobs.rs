@@ -108,7 +108,11 @@ async fn keys_that_ended_long_ago_are_deleted_and_gateways_forget_them() {
     jobs::run_once(&house.control).await;
     let gone = credentials::get(&house.control, &admin, revoked).await;
     assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
-    assert_eq!(house.count("select count(*) from credentials").await, 3, "the grace was a day");
+    assert_eq!(
+        house.count("select count(*) from credentials").await,
+        3,
+        "the grace was a day"
+    );
     house.advance(Duration::from_hours(24));
     jobs::run_once(&house.control).await;
     assert_eq!(house.count("select count(*) from credentials").await, 2);

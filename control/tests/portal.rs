@@ -207,13 +207,15 @@ async fn a_subscription_that_needs_approval_waits_for_it_and_the_developer_is_to
         .await
         .expect("suspended");
     assert_eq!(published_consumer(&house).await["grants"], json!([]));
-    let cancel = async |actor: &Actor| {
-        write(&house, actor, async |change| subscriptions::cancel(change, id).await).await
-    };
+    let cancel =
+        async |actor: &Actor| write(&house, actor, async |change| subscriptions::cancel(change, id).await).await;
     let eve = house.developer("eve@example.com").await;
     let (own, anothers) = (cancel(&developer.actor).await, cancel(&eve.actor).await);
     assert!(matches!(own, Err(Error::Conflict(_))), "{own:?}");
-    assert!(matches!(anothers, Err(Error::NotFound { .. })), "another's says nothing: {anothers:?}");
+    assert!(
+        matches!(anothers, Err(Error::NotFound { .. })),
+        "another's says nothing: {anothers:?}"
+    );
     write(&house, &admin, async |change| subscriptions::resume(change, id).await)
         .await
         .expect("resumed");
@@ -298,7 +300,10 @@ async fn keys_are_bounded_by_those_that_live_and_these_come_first() {
         .await
     };
     let rotate = async |key, grace| {
-        write(&house, &developer.actor, async |change| keys::rotate(change, app, key, grace).await).await
+        write(&house, &developer.actor, async |change| {
+            keys::rotate(change, app, key, grace).await
+        })
+        .await
     };
     for _ in 1..20 {
         issue(Some("2026-11-24T12:00:00Z")).await.expect("made");
@@ -312,11 +317,17 @@ async fn keys_are_bounded_by_those_that_live_and_these_come_first() {
     assert_eq!(listed[1].id, first.key.credential.id, "what ended comes last");
     let mut newest = first.key.credential.id;
     for _ in 0..20 {
-        newest = rotate(newest, RotationGrace::OneWeek).await.expect("rotated").credential.id;
+        newest = rotate(newest, RotationGrace::OneWeek)
+            .await
+            .expect("rotated")
+            .credential
+            .id;
     }
     let refused = rotate(newest, RotationGrace::OneHour).await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
-    rotate(newest, RotationGrace::Now).await.expect("it can always be stopped");
+    rotate(newest, RotationGrace::Now)
+        .await
+        .expect("it can always be stopped");
 }
 
 #[tokio::test]
@@ -358,7 +369,8 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
         let left = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("select count(*) from {table}")));
         assert_eq!(left.fetch_one(house.pool()).await.expect("a number"), 0, "{table}");
     }
-    let told = "select count(*) from config_entries where kind in ('consumer', 'credential', 'plugin') and body is null";
+    let told =
+        "select count(*) from config_entries where kind in ('consumer', 'credential', 'plugin') and body is null";
     assert_eq!(house.count(told).await, 3, "gateways forget them");
     assert_eq!(
         house

@@ -1,6 +1,5 @@
 //! Splits, mirrors, and what gateways tell of targets.
 
-
 use control::{Error, Mode, Precondition, upstreams};
 use model::actor::Actor;
 use model::route::RouteSpec;

@@ -167,7 +167,8 @@ async fn weeks_that_nobody_rolled_up_are_rolled_up_step_by_step() {
     .execute(house.pool())
     .await
     .expect("counted");
-    let old = "insert into usage_buckets select timestamptz '2025-01-01 00:00Z', 3600, gen_random_uuid(), $1, $1, $1, 200,
+    let old =
+        "insert into usage_buckets select timestamptz '2025-01-01 00:00Z', 3600, gen_random_uuid(), $1, $1, $1, 200,
                '', 1, 1, 0, array_fill(0::bigint, array[1]) from generate_series(1, 3)";
     sqlx::query(old)
         .bind(Uuid::nil())
@@ -175,8 +176,16 @@ async fn weeks_that_nobody_rolled_up_are_rolled_up_step_by_step() {
         .await
         .expect("counted");
     jobs::run_once(&house.control).await;
-    assert_eq!(house.count("select count(*) from usage_buckets where seconds = 10").await, 0);
-    assert_eq!(house.count("select sum(requests)::bigint from usage_buckets").await, 50_000);
+    assert_eq!(
+        house
+            .count("select count(*) from usage_buckets where seconds = 10")
+            .await,
+        0
+    );
+    assert_eq!(
+        house.count("select sum(requests)::bigint from usage_buckets").await,
+        50_000
+    );
     let slow = "select sum(histogram[array_length(histogram, 1)])::bigint from usage_buckets";
     assert_eq!(house.count(slow).await, 50_000);
 }

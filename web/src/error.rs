@@ -89,7 +89,10 @@ impl PageError {
             Self::FormTooSlow(patience) => {
                 return (
                     "The form took too long".to_owned(),
-                    format!("It did not arrive within {} seconds. Go back and send it again.", patience.as_secs()),
+                    format!(
+                        "It did not arrive within {} seconds. Go back and send it again.",
+                        patience.as_secs()
+                    ),
                 );
             }
             Self::Control(error) => return control_words(error),

@@ -73,8 +73,11 @@ fn verb(
             .await
     };
     let (_, write) = noun::rights(Resource::Applications);
-    let operation = Operation::new(Method::POST, format!("/subscriptions/{{id}}/{verb}"), write, handler)
-        .words(TAG, format!("{verb}_subscription"), summary);
+    let operation = Operation::new(Method::POST, format!("/subscriptions/{{id}}/{verb}"), write, handler).words(
+        TAG,
+        format!("{verb}_subscription"),
+        summary,
+    );
     let operation = if verb == "cancel" {
         operation.notes("The developer, who may do this too, gets no mail.")
     } else {

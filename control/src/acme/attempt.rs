@@ -198,7 +198,9 @@ impl Attempt<'_> {
         self.somebody_runs().await?;
         let published = challenges::publish(self.control, begun, pending).await?;
         orders::wanted(published.value)?;
-        let Some(revision) = published.revision else { return Ok(()) };
+        let Some(revision) = published.revision else {
+            return Ok(());
+        };
         let behind = gateways::wait(self.control, revision, WaitFor::All, GATEWAYS).await?;
         if behind.is_empty() {
             return Ok(());

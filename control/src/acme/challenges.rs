@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::orders::{self, Begun};
+use crate::Control;
 use crate::change::{Change, ChangeRecord, Mode, Written};
 use crate::error::Result;
 use crate::store::to_json;
-use crate::Control;
 
 /// Has gateways answer these challenges, in place of those that an earlier attempt left. Tells whether they are wanted still.
 pub(super) async fn publish(control: &Control, begun: &Begun, specs: &[ChallengeSpec]) -> Result<Written<bool>> {

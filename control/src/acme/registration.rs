@@ -62,9 +62,13 @@ pub(super) async fn open(
         let contacts = contacts(&account.spec);
         let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
         opened.update_contacts(&contacts).await?;
-        sqlx::query!("update acme_registrations set email = $2 where account_id = $1", id, email)
-            .execute(control.pool())
-            .await?;
+        sqlx::query!(
+            "update acme_registrations set email = $2 where account_id = $1",
+            id,
+            email
+        )
+        .execute(control.pool())
+        .await?;
     }
     Ok(opened)
 }

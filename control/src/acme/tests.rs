@@ -8,6 +8,7 @@ use model::acme_account::AcmeAccountSpec;
 use model::actor::Actor;
 use model::certificate::CertificateSpec;
 use model::clock::ManualClock;
+use model::sni::{SniDraft, SniSpec};
 use model::{Draft as _, Noun, Stored};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
@@ -113,7 +114,10 @@ async fn what_is_wanted_still_is_installed_and_serves_its_names() {
     assert_eq!(house.text(STATE).await, "0 - https://ca.test/order/1 t f");
     house.install(&begun, "shop.example").await.expect("installed");
     assert!(house.stored().await.cert.is_some());
-    assert_eq!(house.text("select string_agg(name, ' ') from snis").await, "shop.example");
+    assert_eq!(
+        house.text("select string_agg(name, ' ') from snis").await,
+        "shop.example"
+    );
     assert_eq!(house.text(STATE).await, "0 - - f t");
 }
 
@@ -123,7 +127,11 @@ async fn an_attempt_for_what_is_not_wanted_any_more_writes_nothing() {
     let begun = house.begin().await;
     house.change(json!({"acme": {"domains": ["other.example"]}})).await;
     let control = &house.control;
-    assert!(orders::keep_order(control, &begun, "https://ca.test/order/1").await.is_err());
+    assert!(
+        orders::keep_order(control, &begun, "https://ca.test/order/1")
+            .await
+            .is_err()
+    );
     assert!(orders::keep_key(control, &begun, b"sealed").await.is_err());
     let published = super::challenges::publish(control, &begun, &[]).await.expect("tried");
     assert!(!published.value, "its challenges are nobody's business");
@@ -143,9 +151,9 @@ async fn what_was_asked_for_while_an_attempt_failed_is_due_at_once() {
     assert_eq!(house.text(STATE).await, "1 the authority is not there - f f");
     let begun = house.begin().await;
     let author = Actor::system();
-    let asked = house.control.write(&author, Mode::Commit, async |change| {
-        renew(change, "shop").await
-    });
+    let asked = house
+        .control
+        .write(&author, Mode::Commit, async |change| renew(change, "shop").await);
     asked.await.expect("asked");
     orders::fail(&house.control, &begun, &failure()).await.expect("noted");
     assert_eq!(house.text(STATE).await, "2 the authority is not there - t f");
@@ -162,24 +170,18 @@ async fn a_name_that_somebody_takes_just_then_costs_no_certificate() {
         create::<CertificateSpec>(&house.control, body).await.id.0
     };
     let begun = house.begin().await;
-    let mut taking = house.pool.begin().await.expect("a transaction");
-    sqlx::query(
-        "insert into snis (id, name, spec, created_at, updated_at)
-         values ($1, 'shop.example', jsonb_build_object('name', 'shop.example', 'certificate', $2::text,
-                 'client_auth', 'none', 'ca_certificates', '[]'::jsonb, 'tags', '[]'::jsonb, 'enabled', true), now(), now())",
-    )
-    .bind(Uuid::now_v7())
-    .bind(other.to_string())
-    .execute(&mut *taking)
-    .await
-    .expect("taken");
+    let author = Actor::system();
+    let mut taking = house.control.begin(&author).await.expect("begun");
+    let sni = json!({"name": "shop.example", "certificate": "other"});
+    let taken = crate::create::<SniSpec>(&mut taking, SniDraft::read(&sni)).await;
+    taken.expect("taken");
     let waits = async {
         let waiting = "select (count(*) > 0)::text from pg_stat_activity
                        where datname = current_database() and wait_event_type = 'Lock'";
         while house.text(waiting).await != "true" {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        taking.commit().await.expect("taken");
+        taking.finish(Mode::Commit, ()).await.expect("taken");
     };
     let waits = tokio::time::timeout(Duration::from_secs(20), waits);
     let (installed, waited) = tokio::join!(house.install(&begun, "shop.example"), waits);
