@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use url::Url;
 
 use crate::servers::Face;
-use crate::settings::ControlSettings;
+use crate::settings::{ControlSettings, FrontSettings};
 use crate::storage::{self, Storage};
 use crate::tasks::Tasks;
 use crate::terminal;
@@ -24,6 +24,7 @@ const PROXY_PORT: u16 = 8000;
 /// A control plane with everything that it needs, which answers nobody yet.
 pub(crate) struct Prepared<'a> {
     settings: &'a ControlSettings,
+    front: &'a FrontSettings,
     transport: Transport,
     admin: Face,
     portal: Face,
@@ -40,13 +41,18 @@ pub(crate) struct People {
 
 impl<'a> Prepared<'a> {
     /// Listens, and brings the schema to this program's version.
-    pub(crate) async fn new(settings: &'a ControlSettings, storage: &Storage, sockets: &Sockets) -> Result<Self> {
+    pub(crate) async fn new(
+        (settings, front): (&'a ControlSettings, &'a FrontSettings),
+        storage: &Storage,
+        sockets: &Sockets,
+    ) -> Result<Self> {
         let transport = transport(settings)?;
         let (admin, portal) = (Face::admin(settings, sockets)?, Face::portal(settings, sockets)?);
         let pool = storage.connect().await?;
         storage::migrate(&pool).await?;
         Ok(Self {
             settings,
+            front,
             transport,
             admin,
             portal,
@@ -98,6 +104,7 @@ impl<'a> Prepared<'a> {
             console_url: url(&settings.console_url, self.admin.address().port()),
             portal_url: url(&settings.portal_url, self.portal.address().port()),
             proxy_url: url(&settings.proxy_url, proxy.map_or(PROXY_PORT, |proxy| proxy.port())),
+            trusted_proxies: self.front.trusted_proxies.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use model::clock::SystemClock;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use url::Url;
 
-use crate::settings::{GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
+use crate::settings::{FrontSettings, GatewaySettings, ProxyProtocolSetting, StateSettings, TelemetrySettings, site};
 
 /// The usual port of Postgres.
 const POSTGRES: u16 = 5432;
@@ -23,7 +23,7 @@ const COMMON_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// The configuration of a gateway that follows the database at `url`; `keys` are the secret and the brand of keys,
 /// `console` is where the same program answers administrators.
 pub(crate) fn config(
-    settings: &GatewaySettings,
+    (settings, front): (&GatewaySettings, &FrontSettings),
     state: &StateSettings,
     (url, console): (&str, Option<SocketAddr>),
     keys: ([u8; 32], &str),
@@ -40,7 +40,7 @@ pub(crate) fn config(
         data_dir: Some(state.data_dir.clone()),
         secret: keys.0,
         key_brand: keys.1.to_owned(),
-        trusted_proxies: settings.trusted_proxies.clone(),
+        trusted_proxies: front.trusted_proxies.clone(),
         dns_servers: settings.dns_servers.clone(),
         reach: Reach {
             own: console.into_iter().chain(addresses(url)).collect(),

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::control_plane::{People, Prepared};
 use crate::handover::{Offer, Taken};
-use crate::settings::{ControlSettings, DemoSettings, GatewaySettings, StateSettings};
+use crate::settings::{ControlSettings, DemoSettings, FrontSettings, GatewaySettings, StateSettings};
 use crate::storage::Storage;
 use crate::tasks::Tasks;
 use crate::{data_plane, demo, handover, secret, signals, terminal};
@@ -27,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) settings: Vec<String>,
     /// Database and secret.
     pub(crate) state: StateSettings,
+    /// The proxies before it.
+    pub(crate) front: FrontSettings,
     /// Console, API and portal.
     pub(crate) control: Option<ControlSettings>,
     /// The data plane.
@@ -58,7 +60,7 @@ impl Program {
         let sockets = taken.sockets.clone();
         let mut tasks = Tasks::new();
         let prepared = match &self.control {
-            Some(settings) => Some(Prepared::new(settings, storage, &sockets).await?),
+            Some(settings) => Some(Prepared::new((settings, &self.front), storage, &sockets).await?),
             None => None,
         };
         let console = prepared.as_ref().map(Prepared::console);
@@ -129,7 +131,13 @@ impl Program {
             .control
             .as_ref()
             .map_or("gh", |control| control.keys.key_brand.as_str());
-        let config = data_plane::config(settings, &self.state, (&storage.url, console), (secret, brand), sockets)?;
+        let config = data_plane::config(
+            (settings, &self.front),
+            &self.state,
+            (&storage.url, console),
+            (secret, brand),
+            sockets,
+        )?;
         data_plane::raise_descriptors();
         Ok(Some(gateway::Gateway::start(config)?))
     }

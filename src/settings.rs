@@ -84,6 +84,15 @@ pub(crate) struct KeySettings {
     pub(crate) key_brand: String,
 }
 
+/// What stands before this program.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FrontSettings {
+    /// Proxies whose `X-Forwarded-*` headers are believed, by gateway, console and portal, as networks (CIDR) separated by
+    /// commas; default none.
+    #[arg(long, env = "GATEHOUSE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
 /// The data plane.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Gateway")]
@@ -129,9 +138,6 @@ pub(crate) struct GatewaySettings {
     /// What this gateway is called in the console; default is the machine's name.
     #[arg(long, env = "GATEHOUSE_GATEWAY_NAME", value_name = "NAME")]
     pub(crate) gateway_name: Option<String>,
-    /// Proxies whose `X-Forwarded-*` headers are believed, as networks (CIDR) separated by commas; default none.
-    #[arg(long, env = "GATEHOUSE_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
-    pub(crate) trusted_proxies: Vec<IpNet>,
     /// DNS servers that the names of targets are asked of, separated by commas, like `10.0.0.2:53`; default the system's.
     #[arg(long, env = "GATEHOUSE_DNS_SERVERS", value_delimiter = ',', value_name = "ADDRESS", value_parser = address)]
     pub(crate) dns_servers: Vec<SocketAddr>,

@@ -3,7 +3,8 @@
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use control::{Change, ChangeRecord, Control, Mode, revisions};
+use control::idempotency::Claim;
+use control::{Change, ChangeRecord, Control, Mode, Written, revisions};
 use model::actor::Actor;
 use model::{Draft, Kind, Submission};
 use percent_encoding::percent_decode_str;
@@ -18,6 +19,9 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::Reply;
 use crate::waiting::Wait;
+
+/// The header that tells the revision of a change.
+const REVISION: &str = "x-config-revision";
 
 /// A call that passed all checks that need no operation.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(crate) struct Call {
     request: HttpRequest,
     mode: Mode,
     wait: Option<Wait>,
+    /// The right to answer for the request's `Idempotency-Key`.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What a dry run answers: nothing of it is stored.
@@ -82,6 +88,7 @@ impl Call {
             request,
             mode,
             wait,
+            claim: None,
         })
     }
 
@@ -131,11 +138,18 @@ impl Call {
         operation: impl AsyncFnOnce(&mut Change) -> control::Result<T>,
         render: impl FnOnce(T) -> Reply,
     ) -> Outcome {
-        let written = self.control.write(&self.actor, self.mode, operation).await?;
-        let mut reply = render(written.value);
-        if !written.warnings.is_empty() {
-            reply = reply.with_member("warnings", &written.warnings);
-        }
+        let operation = async |change: &mut Change| operation(change).await.map(render);
+        let written = match &self.claim {
+            // What is answered when gateways were waited for takes the place of this.
+            Some(claim) => {
+                let control = &self.control;
+                control
+                    .write_once(&self.actor, self.mode, claim, operation, |written| told(written).kept())
+                    .await?
+            }
+            None => self.control.write(&self.actor, self.mode, operation).await?,
+        };
+        let reply = told(&written);
         if self.is_dry_run() {
             let dry_run = DryRun {
                 dry_run: true,
@@ -149,7 +163,7 @@ impl Call {
             // Nothing changed, so what is wanted is live with the newest revision.
             None => revisions::head(&self.control).await?,
         };
-        let reply = reply.with_text("x-config-revision", &revision.to_string());
+        let reply = reply.with_text(REVISION, &revision.to_string());
         Ok(match self.wait {
             Some(wait) => wait.hold(&self.control, revision, reply).await,
             None => reply,
@@ -163,6 +177,18 @@ impl Call {
             return Reply::empty(StatusCode::NOT_MODIFIED).with_header(actix_web::http::header::ETAG, tag);
         }
         versioned(StatusCode::OK, object, version)
+    }
+}
+
+/// What was written, with its warnings and its revision.
+fn told(written: &Written<Reply>) -> Reply {
+    let mut reply = written.value.clone();
+    if !written.warnings.is_empty() {
+        reply = reply.with_member("warnings", &written.warnings);
+    }
+    match written.revision {
+        Some(revision) => reply.with_text(REVISION, &revision.to_string()),
+        None => reply,
     }
 }
 

@@ -140,6 +140,7 @@ async fn with_body(
         Start::Answered(answer) => return Ok(Reply::of_kept(answer)),
         Start::New(claim) => claim,
     };
+    call.claim = Some(claim.clone());
     let outcome = (operation.handler)(call).await;
     let kept = match &outcome {
         Ok(reply) => idempotency::finish(&control, claim, &reply.kept()).await,

@@ -8,15 +8,14 @@ use uuid::Uuid;
 
 use crate::support::{Api, service};
 
-/// A gateway that runs this revision and was heard of just now.
+/// A gateway that runs this revision and is heard of for a minute to come.
 async fn gateway(api: &Api, name: &str, revision: i64) {
     sqlx::query(
         "insert into gateways (id, name, version, started_at, seen_at, applied_revision)
-         values ($1, $2, '0.1.0', $3, $3, $4)",
+         values ($1, $2, '0.1.0', now(), now() + interval '1 minute', $3)",
     )
     .bind(Uuid::now_v7())
     .bind(name)
-    .bind(api.control.now())
     .bind(revision)
     .execute(api.pool())
     .await

@@ -3,7 +3,7 @@
 use model::acme_account::{AcmeAccountDraft, AcmeAccountSpec};
 use model::actor::Resource;
 use model::clock::Timestamp;
-use model::sealing::{Place, PrivateKey};
+use model::sealing::Place;
 use model::{Code, Errors, Kind, Stored};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::acme;
 use crate::change::Change;
 use crate::error::{Dependant, Result};
 use crate::references;
+use crate::sealing::Kept;
 use crate::store::{Deployment, Filter, Table};
 
 /// Where the key of a binding stands.
@@ -34,7 +35,21 @@ impl Table for AcmeAccountSpec {
         let known = before.and_then(|before| before.external_account.as_ref());
         let known = known.and_then(|binding| binding.hmac_key.as_ref());
         if let Some(binding) = &mut spec.external_account {
-            binding.hmac_key = sealed(deployment, id, known, binding.hmac_key.take(), errors);
+            let kept = deployment
+                .secrets
+                .keep_or_seal(place(id), known, binding.hmac_key.take());
+            let message = match kept {
+                Kept::Sealed(key) | Kept::Stays { sealed: key, .. } => {
+                    binding.hmac_key = Some(key);
+                    return;
+                }
+                Kept::Foreign => {
+                    return errors.add(KEY, Code::Invalid, "must be base64url: a sealed key cannot be sent");
+                }
+                Kept::Missing => "is required: the key that belongs to this id",
+                Kept::Lost => "is required again: the stored one was sealed under another secret",
+            };
+            errors.add(KEY, Code::Required, message);
         }
     }
 
@@ -67,39 +82,5 @@ pub(crate) fn place(id: Uuid) -> Place {
         kind: Kind::AcmeAccount,
         id,
         member: "hmac_key",
-    }
-}
-
-/// The key as it is stored: the one that was given, or the one that stays.
-fn sealed(
-    deployment: Deployment<'_>,
-    id: Uuid,
-    known: Option<&PrivateKey>,
-    given: Option<PrivateKey>,
-    errors: &mut Errors,
-) -> Option<PrivateKey> {
-    let secrets = deployment.secrets;
-    let opened = known.and_then(|known| secrets.open_key(place(id), known));
-    match given {
-        Some(key) if !key.is_sealed() => {
-            // The same key keeps its sealed form, so that nothing counts as changed.
-            if opened.as_deref() == Some(key.expose()) {
-                return known.cloned();
-            }
-            Some(secrets.seal_key(place(id), key.expose()))
-        }
-        Some(key) if known != Some(&key) => {
-            errors.add(KEY, Code::Invalid, "must be base64url: a sealed key cannot be sent");
-            None
-        }
-        _ if opened.is_some() => known.cloned(),
-        _ => {
-            let message = match known {
-                None => "is required: the key that belongs to this id",
-                Some(_) => "is required again: the stored one was sealed under another secret",
-            };
-            errors.add(KEY, Code::Required, message);
-            None
-        }
     }
 }

@@ -59,10 +59,11 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
     let (pattern, cursor) = (query.pattern(), query.cursor_id(control)?);
     let rows = sqlx::query_as!(
         Row,
-        "select id, developer_id, name, description, consumer_id, status, version, created_at, updated_at from applications
+        r#"select id, developer_id, name, description, consumer_id as "consumer_id!", status, version, created_at, updated_at
+         from applications
          where deleted_at is null and ($1::uuid is null or developer_id = $1) and ($2::text is null or status = $2)
            and ($3::text is null or name ilike $3 or description ilike $3) and ($4::uuid is null or id < $4)
-         order by id desc limit $5",
+         order by id desc limit $5"#,
         owner,
         query.filter("status"),
         pattern,
@@ -128,8 +129,8 @@ async fn find(connection: &mut PgConnection, id: ApplicationId, lock: bool) -> R
     }
     sqlx::query_as!(
         Row,
-        "select id, developer_id, name, description, consumer_id, status, version, created_at, updated_at
-         from applications where id = $1 and deleted_at is null",
+        r#"select id, developer_id, name, description, consumer_id as "consumer_id!", status, version, created_at, updated_at
+           from applications where id = $1 and deleted_at is null"#,
         id.0,
     )
     .fetch_optional(connection)
@@ -210,7 +211,7 @@ async fn insert(
     .await?;
     let application = find(change.connection(), id, false).await?;
     note(change, None, Some(&application))?;
-    consumers::republish(change, consumer.id.0).await?;
+    consumers::republish(change, &[consumer.id.0]).await?;
     Ok(application)
 }
 
@@ -266,23 +267,14 @@ async fn set_status(change: &mut Change, id: ApplicationId, status: ApplicationS
     )
     .execute(change.connection())
     .await?;
-    consumers::republish(change, before.consumer.0).await?;
+    consumers::republish(change, &[before.consumer.0]).await?;
     noted(change, before).await
 }
 
-/// Deletes an application: its keys are revoked and its subscriptions end. Its usage stays.
+/// Deletes an application with its consumer: its keys are refused and its subscriptions end. Its usage stays.
 pub async fn delete(change: &mut Change, id: ApplicationId, precondition: Precondition) -> Result<()> {
     let before = find_for_write(change, id, precondition).await?;
     subscriptions::cancel_all(change, id).await?;
-    let keys = sqlx::query_scalar!(
-        "select id from credentials where consumer_id = $1 and status <> 'revoked' order by id",
-        before.consumer.0,
-    )
-    .fetch_all(change.connection())
-    .await?;
-    for key in keys {
-        crate::credentials::set_status(change, key.into(), model::credential::CredentialStatus::Revoked).await?;
-    }
     let now = change.now();
     sqlx::query!(
         "update applications set deleted_at = $2, version = version + 1 where id = $1",
@@ -291,6 +283,7 @@ pub async fn delete(change: &mut Change, id: ApplicationId, precondition: Precon
     )
     .execute(change.connection())
     .await?;
+    consumers::delete_of_application(change, before.consumer).await?;
     note(change, Some(&before), None)
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::change::Change;
 use crate::error::{Dependant, Result};
+use crate::sealing::Kept;
 use crate::store::{Deployment, Filter, Table, to_json};
 use crate::{acme, references};
 
@@ -111,31 +112,22 @@ struct Pair<'a> {
 impl Pair<'_> {
     /// The key as it is stored: the one that was given, or the one that stays.
     fn sealed(&self, deployment: Deployment<'_>, given: Option<PrivateKey>, errors: &mut Errors) -> Option<PrivateKey> {
-        let member = self.place.member;
-        let opened = self
-            .known
-            .and_then(|known| deployment.secrets.open_key(self.place, known));
-        match given {
-            Some(key) if !key.is_sealed() => {
-                // The same key keeps its sealed form, so that nothing counts as changed.
-                if opened.as_deref() == Some(key.expose()) {
-                    return self.known.cloned();
-                }
-                return Some(deployment.secrets.seal_key(self.place, key.expose()));
-            }
-            Some(key) if self.known != Some(&key) => {
-                errors.add(member, Code::Invalid, "must be PEM: a sealed key cannot be sent");
+        let message = match deployment.secrets.keep_or_seal(self.place, self.known, given) {
+            Kept::Sealed(key) => return Some(key),
+            Kept::Stays { sealed, open } if check_key(self.cert, open.expose()).is_ok() => return Some(sealed),
+            Kept::Stays { .. } => "is required: the stored one does not belong to this certificate",
+            Kept::Foreign => {
+                errors.add(
+                    self.place.member,
+                    Code::Invalid,
+                    "must be PEM: a sealed key cannot be sent",
+                );
                 return None;
             }
-            _ => {}
-        }
-        let missing = match (self.known, opened) {
-            (None, _) => "is required: the private key as PEM",
-            (Some(_), None) => "is required again: the stored one was sealed under another secret",
-            (Some(known), Some(key)) if check_key(self.cert, &key).is_ok() => return Some(known.clone()),
-            _ => "is required: the stored one does not belong to this certificate",
+            Kept::Missing => "is required: the private key as PEM",
+            Kept::Lost => "is required again: the stored one was sealed under another secret",
         };
-        errors.add(member, Code::Required, missing);
+        errors.add(self.place.member, Code::Required, message);
         None
     }
 }

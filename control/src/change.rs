@@ -4,6 +4,8 @@
 //! the same transaction, the audit entry, one revision with before and after, and the rows that gateways follow.
 //! The head row is locked last, so that revisions are dense and become visible in their order.
 
+use std::collections::HashMap;
+
 use model::actor::{Action, Actor, Resource};
 use model::clock::Timestamp;
 use model::{Kind, Warning};
@@ -14,6 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::idempotency::{self, Answer, Claim};
 use crate::secrets::{hexadecimal, token_hash};
 use crate::{Control, audit, authorize};
 
@@ -40,7 +43,7 @@ pub struct Change {
     actor: Actor,
     now: Timestamp,
     records: Vec<ChangeRecord>,
-    entries: Vec<(Kind, Uuid, Option<Value>)>,
+    entries: HashMap<(Kind, Uuid), Option<Value>>,
     warnings: Vec<Warning>,
 }
 
@@ -93,7 +96,7 @@ impl Change {
             actor,
             now,
             records: Vec::new(),
-            entries: Vec::new(),
+            entries: HashMap::new(),
             warnings: Vec::new(),
         })
     }
@@ -133,24 +136,47 @@ impl Change {
 
     /// Sets what gateways see of one object; `None` when it is gone. The last call for an object counts.
     pub(crate) fn publish(&mut self, kind: Kind, id: Uuid, body: Option<Value>) {
-        self.entries
-            .retain(|(known_kind, known_id, _)| (*known_kind, *known_id) != (kind, id));
-        self.entries.push((kind, id, body));
+        self.entries.insert((kind, id), body);
     }
 
     /// Stores everything, or in a dry run nothing.
-    pub async fn finish<T>(mut self, mode: Mode, value: T) -> Result<Written<T>> {
-        if mode == Mode::DryRun || self.records.is_empty() {
-            if mode == Mode::Commit {
-                self.transaction.commit().await?;
-            }
-            return Ok(Written {
-                value,
-                revision: None,
-                changes: masked(self.records),
-                warnings: self.warnings,
-            });
+    pub async fn finish<T>(self, mode: Mode, value: T) -> Result<Written<T>> {
+        self.finish_and_keep(mode, value, None::<(&Claim, fn(&Written<T>) -> Answer)>)
+            .await
+    }
+
+    /// Stores everything, and with it the answer for a repeated request.
+    pub(crate) async fn finish_and_keep<T>(
+        mut self,
+        mode: Mode,
+        value: T,
+        keep: Option<(&Claim, impl FnOnce(&Written<T>) -> Answer)>,
+    ) -> Result<Written<T>> {
+        let stores = mode == Mode::Commit && !self.records.is_empty();
+        let revision = if stores { Some(self.write().await?) } else { None };
+        let written = Written {
+            value,
+            revision,
+            changes: masked(std::mem::take(&mut self.records)),
+            warnings: std::mem::take(&mut self.warnings),
+        };
+        if mode == Mode::DryRun {
+            return Ok(written);
         }
+        if let Some((claim, answer)) = keep {
+            let answer = answer(&written);
+            idempotency::keep(&mut self.transaction, self.control.secrets(), claim, &answer).await?;
+        }
+        self.transaction.commit().await?;
+        if let Some(revision) = revision {
+            let changes = written.changes.len();
+            tracing::info!(revision, actor = %self.actor.name, changes, "configuration changed");
+        }
+        Ok(written)
+    }
+
+    /// Writes what the records and entries say, under the next revision.
+    async fn write(&mut self) -> Result<i64> {
         let revision = sqlx::query_scalar!("update config_head set revision = revision + 1 returning revision")
             .fetch_one(&mut *self.transaction)
             .await?;
@@ -160,14 +186,7 @@ impl Change {
         sqlx::query!("select pg_notify('gatehouse_config', $1::text)", revision.to_string())
             .execute(&mut *self.transaction)
             .await?;
-        self.transaction.commit().await?;
-        tracing::info!(revision, actor = %self.actor.name, changes = self.records.len(), "configuration changed");
-        Ok(Written {
-            value,
-            revision: Some(revision),
-            changes: masked(self.records),
-            warnings: self.warnings,
-        })
+        Ok(revision)
     }
 
     async fn write_revision(&mut self, revision: i64) -> Result<()> {
@@ -184,28 +203,34 @@ impl Change {
         )
         .execute(&mut *self.transaction)
         .await?;
-        for (ordinal, record) in (0_i32..).zip(&self.records) {
-            sqlx::query!(
-                "insert into revision_changes (revision, ordinal, kind, object_id, object_name, before, after)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
-                revision,
-                ordinal,
-                record.kind.as_str(),
-                record.id,
-                record.name,
-                record.before,
-                record.after,
-            )
-            .execute(&mut *self.transaction)
-            .await?;
-        }
+        let records = &self.records;
+        let kinds: Vec<String> = records.iter().map(|record| record.kind.as_str().to_owned()).collect();
+        let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+        let names: Vec<String> = records.iter().map(|record| record.name.clone()).collect();
+        let before: Vec<Option<Value>> = records.iter().map(|record| record.before.clone()).collect();
+        let after: Vec<Option<Value>> = records.iter().map(|record| record.after.clone()).collect();
+        sqlx::query!(
+            "insert into revision_changes (revision, ordinal, kind, object_id, object_name, before, after)
+             select $1, ordinal - 1, kind, id, name, before, after
+             from unnest($2::text[], $3::uuid[], $4::text[], $5::jsonb[], $6::jsonb[])
+                  with ordinality as record (kind, id, name, before, after, ordinal)",
+            revision,
+            &kinds,
+            &ids,
+            &names,
+            &before as &[Option<Value>],
+            &after as &[Option<Value>],
+        )
+        .execute(&mut *self.transaction)
+        .await?;
         Ok(())
     }
 
     async fn write_entries(&mut self, revision: i64) -> Result<()> {
-        let kinds: Vec<String> = self.entries.iter().map(|(kind, ..)| kind.as_str().to_owned()).collect();
-        let ids: Vec<Uuid> = self.entries.iter().map(|(_, id, _)| *id).collect();
-        let bodies: Vec<Option<Value>> = self.entries.iter().map(|(.., body)| body.clone()).collect();
+        let entries = &self.entries;
+        let kinds: Vec<String> = entries.keys().map(|(kind, _)| kind.as_str().to_owned()).collect();
+        let ids: Vec<Uuid> = entries.keys().map(|(_, id)| *id).collect();
+        let bodies: Vec<Option<Value>> = entries.values().cloned().collect();
         sqlx::query!(
             "insert into config_entries (kind, id, revision, body)
              select kind, id, $1, body from unnest($2::text[], $3::uuid[], $4::jsonb[]) as entry (kind, id, body)

@@ -1,21 +1,22 @@
 //! Consumers: what gateways are told of one, with the grants of its application's subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use model::account::DeveloperStatus;
 use model::actor::Resource;
 use model::application::ApplicationStatus;
 use model::consumer::ConsumerSpec;
-use model::id::{ConsumerGroupId, ServiceId, SubscriptionId};
+use model::id::{ConsumerGroupId, ConsumerId, ServiceId, SubscriptionId};
+use model::plugin::PluginSpec;
 use model::snapshot::{ConsumerRow, ConsumerStatus, Grant};
 use model::{Code, Errors, Kind, Noun};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::change::Change;
-use crate::error::{Dependant, Result};
-use crate::references;
-use crate::store::{Table, to_json};
+use crate::error::{Dependant, Error, Result};
+use crate::store::{self, Table, to_json};
+use crate::{credentials, references};
 
 impl Table for ConsumerSpec {
     const TABLE: &'static str = "consumers";
@@ -43,84 +44,131 @@ impl Table for ConsumerSpec {
     }
 
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
-        let mut all =
-            references::dependants(connection, Kind::Application, ("applications", "consumer_id"), id).await?;
+        // One that was deleted needs nothing any more.
+        let application = ("applications", "deleted_at is null and consumer_id");
+        let mut all = references::dependants(connection, Kind::Application, application, id).await?;
         all.extend(references::dependants(connection, Kind::Credential, ("credentials", "consumer_id"), id).await?);
         all.extend(references::dependants(connection, Kind::Plugin, ("plugins", "consumer_id"), id).await?);
         Ok(all)
     }
 
     async fn publish(change: &mut Change, id: Uuid, spec: Option<&Self>) -> Result<()> {
-        let row = match spec {
-            Some(spec) => Some(to_json(&row(change.connection(), id, spec).await?)?),
-            None => None,
-        };
-        change.publish(Kind::Consumer, id, row);
-        Ok(())
+        match spec {
+            Some(spec) => publish_all(change, vec![(id, spec.clone())]).await,
+            None => {
+                change.publish(Kind::Consumer, id, None);
+                Ok(())
+            }
+        }
     }
 }
 
-/// Tells gateways about a consumer again because something that its row is made of changed.
-pub(crate) async fn republish(change: &mut Change, id: Uuid) -> Result<()> {
-    let Some(stored) = crate::store::find::<ConsumerSpec>(change.connection(), &id.to_string(), true).await? else {
+/// Deletes the consumer of an application that is deleted, with its keys and plugins. Whoever may delete the application
+/// needs no right to these.
+pub(crate) async fn delete_of_application(change: &mut Change, id: ConsumerId) -> Result<()> {
+    for dependant in ConsumerSpec::dependants(change.connection(), id.0).await? {
+        match dependant.kind {
+            Kind::Credential => credentials::delete(change, dependant.id.into()).await?,
+            Kind::Plugin => remove::<PluginSpec>(change, dependant.id).await?,
+            _ => {}
+        }
+    }
+    remove::<ConsumerSpec>(change, id.0).await
+}
+
+async fn remove<S: Table>(change: &mut Change, id: Uuid) -> Result<()> {
+    match store::find::<S>(change.connection(), &id.to_string(), true).await? {
+        Some(stored) => store::remove(change, &stored).await,
+        None => Ok(()),
+    }
+}
+
+/// Tells gateways about consumers again because something that their rows are made of changed. All take the rows in the
+/// same order, so that none waits for one who waits for it.
+pub(crate) async fn republish(change: &mut Change, ids: &[Uuid]) -> Result<()> {
+    if ids.is_empty() {
         return Ok(());
-    };
-    ConsumerSpec::publish(change, id, Some(&stored.spec)).await
-}
-
-async fn row(connection: &mut PgConnection, id: Uuid, spec: &ConsumerSpec) -> Result<ConsumerRow> {
-    let application = sqlx::query!(
-        "select applications.id, applications.status, developers.status as developer_status
-         from applications join developers on developers.id = applications.developer_id where consumer_id = $1",
-        id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let suspended = application.as_ref().is_some_and(|row| {
-        ApplicationStatus::parse(&row.status) != Some(ApplicationStatus::Active)
-            || DeveloperStatus::parse(&row.developer_status) == Some(DeveloperStatus::Suspended)
-    });
-    let status = match (spec.enabled, suspended) {
-        (_, true) => ConsumerStatus::ApplicationSuspended,
-        (false, _) => ConsumerStatus::Disabled,
-        (true, false) => ConsumerStatus::Active,
-    };
-    let grants = match application {
-        Some(application) => Some(grants(connection, application.id).await?),
-        None => None,
-    };
-    Ok(ConsumerRow {
-        name: spec.name(),
-        custom_id: spec.custom_id.clone(),
-        status,
-        grants,
-    })
-}
-
-/// What the approved subscriptions of an application let it call.
-async fn grants(connection: &mut PgConnection, application: Uuid) -> Result<Vec<Grant>> {
+    }
     let rows = sqlx::query!(
-        "select subscriptions.id, subscriptions.plan_id, apis.service_id
-         from subscriptions
-         join product_apis on product_apis.product_id = subscriptions.product_id
-         join apis on apis.id = product_apis.api_id
-         where subscriptions.application_id = $1 and subscriptions.state = 'approved'
-         order by subscriptions.id, apis.service_id",
-        application,
+        "select id, spec from consumers where id = any($1) order by id for update",
+        ids
+    )
+    .fetch_all(change.connection())
+    .await?;
+    let read = |spec| {
+        serde_json::from_value(spec).map_err(|source| Error::Corrupt {
+            what: Kind::Consumer.as_str(),
+            source,
+        })
+    };
+    let consumers = rows.into_iter().map(|row| Ok((row.id, read(row.spec)?)));
+    let consumers = consumers.collect::<Result<Vec<(Uuid, ConsumerSpec)>>>()?;
+    publish_all(change, consumers).await
+}
+
+async fn publish_all(change: &mut Change, consumers: Vec<(Uuid, ConsumerSpec)>) -> Result<()> {
+    let ids: Vec<Uuid> = consumers.iter().map(|(id, _)| *id).collect();
+    let applications = suspended(change.connection(), &ids).await?;
+    let mut grants = grants(change.connection(), &ids).await?;
+    for (id, spec) in consumers {
+        let suspended = applications.get(&id);
+        let status = match (spec.enabled, suspended) {
+            (_, Some(true)) => ConsumerStatus::ApplicationSuspended,
+            (false, _) => ConsumerStatus::Disabled,
+            (true, _) => ConsumerStatus::Active,
+        };
+        let row = ConsumerRow {
+            name: spec.name(),
+            custom_id: spec.custom_id.clone(),
+            status,
+            grants: suspended.map(|_| grants.remove(&id).unwrap_or_default()),
+        };
+        change.publish(Kind::Consumer, id, Some(to_json(&row)?));
+    }
+    Ok(())
+}
+
+/// Of the consumers that belong to an application, whether it or its developer is suspended.
+async fn suspended(connection: &mut PgConnection, consumers: &[Uuid]) -> Result<HashMap<Uuid, bool>> {
+    let rows = sqlx::query!(
+        r#"select applications.consumer_id as "consumer_id!", applications.status, developers.status as developer_status
+           from applications join developers on developers.id = applications.developer_id
+           where consumer_id = any($1)"#,
+        consumers,
     )
     .fetch_all(connection)
     .await?;
-    let mut grants: BTreeMap<Uuid, Grant> = BTreeMap::new();
+    let suspended = rows.into_iter().map(|row| {
+        let suspended = ApplicationStatus::parse(&row.status) != Some(ApplicationStatus::Active)
+            || DeveloperStatus::parse(&row.developer_status) == Some(DeveloperStatus::Suspended);
+        (row.consumer_id, suspended)
+    });
+    Ok(suspended.collect())
+}
+
+/// What the approved subscriptions of their applications let consumers call.
+async fn grants(connection: &mut PgConnection, consumers: &[Uuid]) -> Result<HashMap<Uuid, Vec<Grant>>> {
+    let rows = sqlx::query!(
+        r#"select applications.consumer_id as "consumer_id!", subscriptions.id, subscriptions.plan_id,
+                  array_agg(distinct apis.service_id order by apis.service_id) as "services!"
+           from applications
+           join subscriptions on subscriptions.application_id = applications.id
+           join product_apis on product_apis.product_id = subscriptions.product_id
+           join apis on apis.id = product_apis.api_id
+           where applications.consumer_id = any($1) and subscriptions.state = 'approved'
+           group by applications.consumer_id, subscriptions.id
+           order by subscriptions.id"#,
+        consumers,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut grants: HashMap<Uuid, Vec<Grant>> = HashMap::new();
     for row in rows {
-        let grant = grants.entry(row.id).or_insert_with(|| Grant {
+        grants.entry(row.consumer_id).or_default().push(Grant {
             subscription: SubscriptionId(row.id),
             group: ConsumerGroupId(row.plan_id),
-            services: Vec::new(),
+            services: row.services.into_iter().map(ServiceId).collect(),
         });
-        let service = ServiceId(row.service_id);
-        if !grant.services.contains(&service) {
-            grant.services.push(service);
-        }
     }
-    Ok(grants.into_values().collect())
+    Ok(grants)
 }

@@ -18,7 +18,12 @@ use crate::error::{Error, Result};
 use crate::list::{ListQuery, Page};
 use crate::secrets::random_base62;
 use crate::store::{self, to_json};
-use crate::{Control, authorize, references};
+use crate::{Control, Mode, authorize, references};
+
+/// How long a key that ended or was revoked can still be looked up.
+const KEPT: time::Duration = time::Duration::days(90);
+/// Keys deleted in one change.
+const AT_ONCE: i64 = 200;
 
 /// A credential with its secret, as it is shown once.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,18 +120,42 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
         .map(Credential::from))
 }
 
-/// The newest credentials of a consumer, for callers that have checked whose it is.
+/// The credentials of a consumer, newest first and those that ended last, for callers that have checked whose it is.
 pub(crate) async fn of_consumer(control: &Control, consumer: ConsumerId) -> Result<Vec<Credential>> {
     let rows = sqlx::query_as!(
         Row,
         "select id, consumer_id, name, prefix, last4, status, ip_allow, expires_at, rotated_to, rotation_ends_at,
                 last_used_at, created_at, created_by, revoked_at, version
-         from credentials where consumer_id = $1 order by id desc limit 100",
+         from credentials where consumer_id = $1
+         order by status = 'revoked' or coalesce(least(expires_at, rotation_ends_at) <= $2, false), id desc limit 100",
         consumer.0,
+        control.now(),
     )
     .fetch_all(control.pool())
     .await?;
     Ok(rows.into_iter().map(Credential::from).collect())
+}
+
+/// How many keys of a consumer may be used, or will be when they are enabled again.
+pub(crate) struct Living {
+    /// Those that nothing replaced.
+    pub(crate) standing: i64,
+    /// Those that were replaced and work on for their grace.
+    pub(crate) replaced: i64,
+}
+
+pub(crate) async fn living(change: &mut Change, consumer: ConsumerId) -> Result<Living> {
+    let now = change.now();
+    let living = sqlx::query_as!(
+        Living,
+        r#"select count(*) filter (where rotated_to is null) as "standing!",
+                  count(*) filter (where rotated_to is not null) as "replaced!"
+           from credentials where consumer_id = $1 and status <> 'revoked'
+             and coalesce(least(expires_at, rotation_ends_at) > $2, true)"#,
+        consumer.0,
+        now,
+    );
+    Ok(living.fetch_one(change.connection()).await?)
 }
 
 /// One credential.
@@ -136,12 +165,20 @@ pub async fn get(control: &Control, actor: &Actor, id: CredentialId) -> Result<C
     find(&mut connection, id).await
 }
 
+/// The row, kept from others' changes until the change ends.
+async fn find_for_write(change: &mut Change, id: CredentialId) -> Result<Credential> {
+    sqlx::query!("select id from credentials where id = $1 for update", id.0)
+        .fetch_optional(change.connection())
+        .await?;
+    find(change.connection(), id).await
+}
+
 async fn find(connection: &mut PgConnection, id: CredentialId) -> Result<Credential> {
     sqlx::query_as!(
         Row,
         "select id, consumer_id, name, prefix, last4, status, ip_allow, expires_at, rotated_to, rotation_ends_at,
                 last_used_at, created_at, created_by, revoked_at, version
-         from credentials where id = $1 for update",
+         from credentials where id = $1",
         id.0,
     )
     .fetch_optional(connection)
@@ -197,7 +234,7 @@ pub async fn rotate(change: &mut Change, id: CredentialId, grace: RotationGrace)
 }
 
 pub(crate) async fn rotate_owned(change: &mut Change, id: CredentialId, grace: RotationGrace) -> Result<Issued> {
-    let old = find(change.connection(), id).await?;
+    let old = find_for_write(change, id).await?;
     let now = change.now();
     let ended = old.expires_at.is_some_and(|end| end <= now) || old.rotation_ends_at.is_some_and(|end| end <= now);
     if old.status != CredentialStatus::Active || ended {
@@ -255,7 +292,7 @@ pub async fn set_enabled(change: &mut Change, id: CredentialId, enabled: bool) -
 }
 
 pub(crate) async fn set_status(change: &mut Change, id: CredentialId, status: CredentialStatus) -> Result<Credential> {
-    let before = find(change.connection(), id).await?;
+    let before = find_for_write(change, id).await?;
     if before.status == status {
         return Ok(before);
     }
@@ -278,9 +315,9 @@ pub(crate) async fn set_status(change: &mut Change, id: CredentialId, status: Cr
     Ok(after)
 }
 
-/// Deletes the keys of a consumer that is deleted.
+/// Deletes a key that has ended, or whose consumer is deleted.
 pub(crate) async fn delete(change: &mut Change, id: CredentialId) -> Result<()> {
-    let before = find(change.connection(), id).await?;
+    let before = find_for_write(change, id).await?;
     sqlx::query!("update credentials set rotated_to = null where rotated_to = $1", id.0)
         .execute(change.connection())
         .await?;
@@ -288,6 +325,28 @@ pub(crate) async fn delete(change: &mut Change, id: CredentialId) -> Result<()> 
         .execute(change.connection())
         .await?;
     note(change, Some(&before), None).await
+}
+
+/// Deletes keys that ended long ago, some at a time; gateways forget them.
+pub(crate) async fn remove_ended(control: &Control) -> Result<u64> {
+    let (until, author) = (control.now() - KEPT, Actor::system());
+    let written = control.write(&author, Mode::Commit, async |change| {
+        let ended = sqlx::query_scalar!(
+            "select id from credentials where least(revoked_at, expires_at, rotation_ends_at) <= $1
+             order by id limit $2 for update skip locked",
+            until,
+            AT_ONCE,
+        )
+        .fetch_all(change.connection())
+        .await?;
+        let mut removed = 0;
+        for id in ended {
+            delete(change, id.into()).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    });
+    written.await.map(|written| written.value)
 }
 
 async fn note(change: &mut Change, before: Option<&Credential>, after: Option<&Credential>) -> Result<()> {

@@ -12,10 +12,6 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::{Control, authorize};
 
-/// A gateway that was not heard of for so long does not count as running; it reports every second.
-pub(crate) const SILENCE: time::Duration = time::Duration::seconds(5);
-/// How long a stopped or silent gateway stays listed.
-pub(crate) const REMEMBERED: time::Duration = time::Duration::hours(1);
 /// The longest that a writer may wait.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -72,29 +68,17 @@ pub async fn list(control: &Control, actor: &Actor) -> Result<Vec<Gateway>> {
     load(control).await
 }
 
+/// Gateways say when they were last heard of by the clock of the database, so that is what decides: a gateway that was
+/// not heard of for five seconds does not count as running (it reports every second), and after an hour it is not listed.
 async fn load(control: &Control) -> Result<Vec<Gateway>> {
-    let now = control.now();
-    let rows = sqlx::query!(
-        "select id, name, version, started_at, seen_at, applied_revision, error, stopped_at,
-                (select revision from config_head) - applied_revision as lag
-         from gateways where seen_at > $1 order by name, id",
-        now - REMEMBERED,
-    )
-    .fetch_all(control.pool())
-    .await?;
-    let gateways = rows.into_iter().map(|row| Gateway {
-        id: row.id,
-        name: row.name,
-        version: row.version,
-        live: row.stopped_at.is_none() && row.seen_at > now - SILENCE,
-        applied_revision: row.applied_revision,
-        lag: row.lag.unwrap_or(0).max(0),
-        error: row.error,
-        started_at: row.started_at,
-        seen_at: row.seen_at,
-        stopped_at: row.stopped_at,
-    });
-    Ok(gateways.collect())
+    let gateways = sqlx::query_as!(
+        Gateway,
+        r#"select id, name, version, stopped_at is null and seen_at > now() - interval '5 seconds' as "live!",
+                  applied_revision, greatest((select revision from config_head) - applied_revision, 0) as "lag!",
+                  error, started_at, seen_at, stopped_at
+           from gateways where seen_at > now() - interval '1 hour' order by name, id"#
+    );
+    Ok(gateways.fetch_all(control.pool()).await?)
 }
 
 /// Whether a gateway runs.

@@ -7,9 +7,10 @@ use model::clock::Timestamp;
 use model::{Code, Errors};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 
-use crate::Control;
 use crate::error::{Error, Result};
+use crate::{Control, Secrets};
 
 /// How long an answer is kept.
 pub const KEPT: time::Duration = time::Duration::hours(24);
@@ -24,14 +25,14 @@ const HEADER: &str = "Idempotency-Key";
 /// What to do with a request that carries a key.
 #[derive(Debug)]
 pub enum Start {
-    /// Do it, then hand the claim to [`finish`] or [`abandon`].
+    /// Do it, best with [`Control::write_once`], then hand the claim to [`finish`] or [`abandon`].
     New(Claim),
     /// It was done; this was the answer.
     Answered(Answer),
 }
 
 /// The right to answer for a key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claim {
     actor: String,
     key: String,
@@ -129,10 +130,31 @@ async fn take(control: &Control, claim: &Claim, hash: &[u8]) -> Result<bool> {
     Ok(taken.rows_affected() == 1)
 }
 
-/// Keeps the answer of a request that was done or refused for good.
+/// Keeps the answer of a request that was done or refused for good. One that was taken for dead has none to give.
 pub async fn finish(control: &Control, claim: Claim, answer: &Answer) -> Result<()> {
-    let body = (answer.body.len() <= MAX_BODY).then(|| control.secrets().seal(&label(&claim), &answer.body));
-    sqlx::query!(
+    let mut connection = control.pool().acquire().await?;
+    store(&mut connection, control.secrets(), &claim, answer).await?;
+    Ok(())
+}
+
+/// Keeps the answer together with what it tells of. A request that was taken for dead meanwhile does nothing: another
+/// one does it in its place.
+pub(crate) async fn keep(
+    connection: &mut PgConnection,
+    secrets: &Secrets,
+    claim: &Claim,
+    answer: &Answer,
+) -> Result<()> {
+    if store(connection, secrets, claim, answer).await? {
+        Ok(())
+    } else {
+        Err(running())
+    }
+}
+
+async fn store(connection: &mut PgConnection, secrets: &Secrets, claim: &Claim, answer: &Answer) -> Result<bool> {
+    let body = (answer.body.len() <= MAX_BODY).then(|| secrets.seal(&label(claim), &answer.body));
+    let kept = sqlx::query!(
         "update idempotency_keys set status = $4, headers = $5, body = $6
          where actor = $1 and key = $2 and created_at = $3",
         claim.actor,
@@ -142,9 +164,9 @@ pub async fn finish(control: &Control, claim: Claim, answer: &Answer) -> Result<
         json!(answer.headers),
         body,
     )
-    .execute(control.pool())
+    .execute(connection)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
 }
 
 /// Forgets a request that failed for no fault of its own, so that it can be sent again.

@@ -21,8 +21,6 @@ const ATTEMPTS: time::Duration = time::Duration::hours(1);
 const MAILS: time::Duration = time::Duration::days(7);
 /// How long a used or ended link is remembered.
 const LINKS: time::Duration = time::Duration::days(1);
-/// How long a gateway that was not heard of is remembered.
-const GATEWAYS: time::Duration = time::Duration::days(1);
 
 /// Runs the jobs every minute until `shutdown`.
 pub async fn run(control: Control, shutdown: impl Future<Output = ()>) {
@@ -47,6 +45,7 @@ pub async fn run_once(control: &Control) {
     run_job("attempts", attempts(control)).await;
     run_job("mails", mails(control)).await;
     run_job("gateways", gateways(control)).await;
+    run_job("credentials", crate::credentials::remove_ended(control)).await;
     run_job("usage", crate::usage::roll_up(control)).await;
 }
 
@@ -117,6 +116,7 @@ async fn mails(control: &Control) -> Result<u64> {
 }
 
 async fn gateways(control: &Control) -> Result<u64> {
-    let removed = sqlx::query!("delete from gateways where seen_at <= $1", control.now() - GATEWAYS);
+    // They are heard of by the clock of the database.
+    let removed = sqlx::query!("delete from gateways where seen_at <= now() - interval '1 day'");
     Ok(removed.execute(control.pool()).await?.rows_affected())
 }

@@ -5,7 +5,7 @@ use model::Submission;
 use model::actor::{Action, Actor};
 use model::application::{Application, ApplicationDraft};
 use model::credential::{Credential, CredentialDraft, CredentialSpec, CredentialStatus, RotationGrace};
-use model::id::{ApplicationId, CredentialId};
+use model::id::{ApplicationId, ConsumerId, CredentialId};
 
 use crate::change::Change;
 use crate::credentials::{self, Issued};
@@ -14,15 +14,13 @@ use crate::store::Precondition;
 use crate::subscriptions::{self, NamedSubscription};
 use crate::{Control, applications};
 
-/// The most keys of an application that are not revoked.
+/// The most keys of an application that have not ended; as many more may work on after they were replaced.
 const MAX_KEYS: i64 = 20;
 
-/// The keys of an application, newest first, revoked ones last.
+/// The keys of an application, newest first, those that ended last.
 pub async fn list(control: &Control, actor: &Actor, application: ApplicationId) -> Result<Vec<Credential>> {
     let application = applications::get(control, actor, application).await?;
-    let mut keys = credentials::of_consumer(control, application.consumer).await?;
-    keys.sort_by_key(|key| key.status == CredentialStatus::Revoked);
-    Ok(keys)
+    credentials::of_consumer(control, application.consumer).await
 }
 
 /// Makes a key; its text is returned this once.
@@ -35,12 +33,7 @@ pub async fn issue(
     let Submission { draft, mut errors } = submission;
     let spec = CredentialSpec::validate(&draft, change.now(), &mut errors);
     let spec = errors.into_result(spec).map_err(Error::Invalid)?;
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from credentials where consumer_id = $1 and status <> 'revoked'"#,
-        application.consumer.0,
-    )
-    .fetch_one(change.connection())
-    .await?;
+    let count = credentials::living(change, application.consumer).await?.standing;
     if count >= MAX_KEYS {
         return Err(Error::Conflict(format!(
             "the application has {count} keys, the most there may be; revoke one first"
@@ -56,7 +49,14 @@ pub async fn rotate(
     key: CredentialId,
     grace: RotationGrace,
 ) -> Result<Issued> {
-    own(change, application, key).await?;
+    let consumer = own(change, application, key).await?;
+    let count = credentials::living(change, consumer).await?.replaced;
+    if count >= MAX_KEYS && grace != RotationGrace::Now {
+        return Err(Error::Conflict(format!(
+            "{count} replaced keys of the application work on, the most there may be; revoke one of them, or let this \
+             one stop at once"
+        )));
+    }
     credentials::rotate_owned(change, key, grace).await
 }
 
@@ -93,15 +93,15 @@ pub async fn first(change: &mut Change, submission: Submission<ApplicationDraft>
     })
 }
 
-/// Another's key does not exist.
-async fn own(change: &mut Change, application: ApplicationId, key: CredentialId) -> Result<()> {
+/// Another's key does not exist; returns whose it is.
+async fn own(change: &mut Change, application: ApplicationId, key: CredentialId) -> Result<ConsumerId> {
     let application = applications::find_for_write(change, application, Precondition::default()).await?;
     applications::may(change.actor(), &application, Action::Write)?;
     let consumer = sqlx::query_scalar!("select consumer_id from credentials where id = $1", key.0)
         .fetch_optional(change.connection())
         .await?;
     if consumer == Some(application.consumer.0) {
-        Ok(())
+        Ok(application.consumer)
     } else {
         Err(Error::not_found(Kind::Credential, key))
     }

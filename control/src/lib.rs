@@ -48,6 +48,7 @@ pub mod usage;
 use std::fmt;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use model::actor::{Action, Actor, Resource};
 use model::clock::{Clock, Timestamp};
 use sqlx::PgPool;
@@ -55,6 +56,7 @@ use sqlx::migrate::Migrator;
 
 pub use change::{Change, ChangeRecord, Mode, Written};
 pub use error::{Dependant, Error, Result};
+use idempotency::{Answer, Claim};
 pub use list::{ListQuery, Page};
 pub use secrets::Secrets;
 pub use store::{Precondition, Table, create, delete, get, list, merge, replace};
@@ -73,6 +75,8 @@ pub struct Settings {
     pub portal_url: String,
     /// Where clients reach the gateway, without a final slash.
     pub proxy_url: String,
+    /// Proxies before console and portal whose word is taken for where people are.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// The way to every operation; cheap to clone.
@@ -142,6 +146,21 @@ impl Control {
         let mut change = self.begin(actor).await?;
         let value = operation(&mut change).await?;
         change.finish(mode, value).await
+    }
+
+    /// The same for a request that may be sent again: `answer` is kept in the same transaction, so that what was done is
+    /// never done twice, whenever the program or the connection ends.
+    pub async fn write_once<T>(
+        &self,
+        actor: &Actor,
+        mode: Mode,
+        claim: &Claim,
+        operation: impl AsyncFnOnce(&mut Change) -> Result<T>,
+        answer: impl FnOnce(&Written<T>) -> Answer,
+    ) -> Result<Written<T>> {
+        let mut change = self.begin(actor).await?;
+        let value = operation(&mut change).await?;
+        change.finish_and_keep(mode, value, Some((claim, answer))).await
     }
 }
 

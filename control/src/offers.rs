@@ -1,10 +1,10 @@
 //! What the portal offers: published APIs, and the plans that developers may subscribe to.
 
 use model::Kind;
-use model::api::{ApiSpec, ApiState};
+use model::api::ApiState;
 use model::id::{ApiId, PlanId, ProductId};
 use model::plan::{Approval, PlanLimit, PlanSpec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -70,6 +70,18 @@ pub struct ApiPage {
     pub offers: Vec<Offer>,
 }
 
+/// What lists need of an API: all but its document, which may be large.
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    title: String,
+    summary: String,
+    api_version: String,
+    base_url: String,
+    state: ApiState,
+    tags: Vec<String>,
+}
+
 /// The published APIs, by title; `search` looks into titles, summaries and tags.
 pub async fn list(control: &Control, search: Option<&str>) -> Result<Vec<ListedApi>> {
     let pattern = search
@@ -77,39 +89,40 @@ pub async fn list(control: &Control, search: Option<&str>) -> Result<Vec<ListedA
         .filter(|text| !text.is_empty())
         .and_then(|text| ListQuery::search(text).pattern());
     let rows = sqlx::query!(
-        r#"select a.id, a.spec,
+        r#"select a.id, a.listed as "listed!", a.operations as "operations!",
                   (select p.spec->>'title' from plans p join product_apis pa on pa.product_id = p.product_id
-                   where pa.api_id = a.id and p.spec->>'state' = 'published' order by p.created_at limit 1) as plan
+                   where pa.api_id = a.id and p.state = 'published' order by p.created_at limit 1) as plan
            from apis a
-           where a.spec->>'state' in ('published', 'deprecated') and ($1::text is null or a.search ilike $1)
-           order by lower(a.spec->>'title') limit $2"#,
+           where a.state in ('published', 'deprecated') and ($1::text is null or a.search ilike $1)
+           order by lower(a.listed->>'title') limit $2"#,
         pattern,
         MAX_LISTED,
     )
     .fetch_all(control.pool())
     .await?;
     rows.into_iter()
-        .map(|row| Ok(listed(row.id.into(), read(row.spec)?, row.plan)))
+        .map(|row| Ok(listed(row.id.into(), read(row.listed)?, row.operations, row.plan)))
         .collect()
 }
 
 /// One published API.
 pub async fn get(control: &Control, name: &str) -> Result<ApiPage> {
     let row = sqlx::query!(
-        "select id, spec from apis where name = $1 and spec->>'state' in ('published', 'deprecated')",
+        r#"select id, listed as "listed!", operations as "operations!", spec->'document' as "document!"
+           from apis where name = $1 and state in ('published', 'deprecated')"#,
         name,
     )
     .fetch_optional(control.pool())
     .await?
     .ok_or_else(|| Error::not_found(Kind::Api, name))?;
-    let spec: ApiSpec = read(row.spec)?;
+    let entry: Entry = read(row.listed)?;
     let offers = offers(control, Some(row.id.into())).await?;
-    let (base_url, document) = (spec.base_url.clone(), spec.document.clone());
+    let base_url = entry.base_url.clone();
     let plan = offers.first().map(|offer| offer.title.clone());
     Ok(ApiPage {
-        api: listed(row.id.into(), spec, plan),
+        api: listed(row.id.into(), entry, row.operations, plan),
         base_url,
-        document,
+        document: row.document,
         offers,
     })
 }
@@ -119,7 +132,7 @@ pub async fn offers(control: &Control, api: Option<ApiId>) -> Result<Vec<Offer>>
     let rows = sqlx::query!(
         r#"select p.id, p.spec, r.spec->>'title' as "product_title!" from plans p
            join products r on r.id = p.product_id
-           where p.spec->>'state' = 'published'
+           where p.state = 'published'
              and ($1::uuid is null or exists (select 1 from product_apis pa where pa.product_id = r.id and pa.api_id = $1))
            order by p.created_at limit $2"#,
         api.map(|api| api.0),
@@ -144,33 +157,31 @@ pub async fn offers(control: &Control, api: Option<ApiId>) -> Result<Vec<Offer>>
         .collect()
 }
 
-/// The published APIs of a product, with where they are called.
-pub async fn apis_of_product(control: &Control, product: ProductId) -> Result<Vec<ApiPage>> {
-    let names = sqlx::query_scalar!(
+/// The first published API of a product, with where it is called.
+pub async fn first_of_product(control: &Control, product: ProductId) -> Result<Option<ApiPage>> {
+    let name = sqlx::query_scalar!(
         "select a.name from apis a join product_apis pa on pa.api_id = a.id
-         where pa.product_id = $1 and a.spec->>'state' in ('published', 'deprecated') order by a.name limit $2",
+         where pa.product_id = $1 and a.state in ('published', 'deprecated') order by a.name limit 1",
         product.0,
-        MAX_LISTED,
     )
-    .fetch_all(control.pool())
+    .fetch_optional(control.pool())
     .await?;
-    let mut pages = Vec::with_capacity(names.len());
-    for name in names {
-        pages.push(get(control, &name).await?);
+    match name {
+        Some(name) => get(control, &name).await.map(Some),
+        None => Ok(None),
     }
-    Ok(pages)
 }
 
-fn listed(id: ApiId, spec: ApiSpec, plan: Option<String>) -> ListedApi {
+fn listed(id: ApiId, entry: Entry, operations: i32, plan: Option<String>) -> ListedApi {
     ListedApi {
         id,
-        name: spec.name.to_string(),
-        title: spec.title,
-        summary: spec.summary,
-        version: spec.api_version,
-        state: spec.state,
-        operations: crate::openapi::count_operations(&spec.document),
-        tags: spec.tags,
+        name: entry.name,
+        title: entry.title,
+        summary: entry.summary,
+        version: entry.api_version,
+        state: entry.state,
+        operations: operations.try_into().unwrap_or_default(),
+        tags: entry.tags,
         plan,
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::usage::{self, Span, Top, TopBy};
-use crate::{Control, authorize, certificates, gateways};
+use crate::{Control, authorize, certificates};
 
 /// Names of one condition that are listed at most.
 const NAMED: i64 = 20;
@@ -189,10 +189,9 @@ pub async fn failing_targets(control: &Control, actor: &Actor) -> Result<Vec<Fai
                 join gateways on gateways.id = gateway_id
                 join upstreams on upstreams.id = upstream_id
                 cross join jsonb_array_elements(targets) as told
-           where stopped_at is null and seen_at > $1
+           where stopped_at is null and seen_at > now() - interval '5 seconds'
              and (told ->> 'health' in ('unhealthy', 'ejected') or told ->> 'breaker' = 'open')
-           group by upstreams.name order by upstreams.name limit $2"#,
-        control.now() - gateways::SILENCE,
+           group by upstreams.name order by upstreams.name limit $1"#,
         NAMED,
     )
     .fetch_all(control.pool())

@@ -39,9 +39,14 @@ impl Table for RouteSpec {
         spec: &mut Self,
         errors: &mut Errors,
     ) -> Result<()> {
+        hold_split(connection, spec, errors).await?;
         if !spec.enabled {
             return Ok(());
         }
+        // One at a time: two that do not see each other yet could not be told apart once both are there.
+        sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse_routes'))")
+            .execute(&mut *connection)
+            .await?;
         let others = find(connection, &Wanted::like(spec), i64::MAX).await?;
         for other in others.into_iter().filter(|other| other.id != id) {
             if spec.indistinguishable(&other.spec) {
@@ -65,6 +70,27 @@ impl Table for RouteSpec {
     async fn dependants(connection: &mut PgConnection, id: Uuid) -> Result<Vec<Dependant>> {
         references::dependants(connection, Kind::Plugin, ("plugins", "route_id"), id).await
     }
+}
+
+/// Holds the services of a split. They stand in lists, which Postgres does not hold to be true by itself: until the end of
+/// the change they cannot be deleted, and from then on the route is in the way.
+async fn hold_split(connection: &mut PgConnection, spec: &RouteSpec, errors: &mut Errors) -> Result<()> {
+    let Some(split) = &spec.split else { return Ok(()) };
+    let named: Vec<Uuid> = split.services_named().map(|(_, id)| id.0).collect();
+    let held = sqlx::query_scalar!(
+        "select id from services where id = any($1) order by id for key share",
+        &named
+    )
+    .fetch_all(connection)
+    .await?;
+    for (path, id) in split.services_named().filter(|(_, id)| !held.contains(&id.0)) {
+        errors.add(
+            path,
+            Code::NotFound,
+            format!("does not exist: there is no service `{id}`"),
+        );
+    }
+    Ok(())
 }
 
 /// What is odd about these routes, for those of which something is.
@@ -189,12 +215,17 @@ fn escape(text: &str) -> String {
 async fn find(connection: &mut PgConnection, wanted: &Wanted, limit: i64) -> Result<Vec<Other>> {
     let texts: Vec<String> = wanted.texts.iter().cloned().collect();
     let likes: Vec<String> = wanted.likes.iter().cloned().collect();
+    // Patterns always name a parameter or a regular expression: an index holds the routes that have one.
     let rows = sqlx::query!(
         r#"select route.id, route.name, route.spec, service.enabled
                from routes route join services service on service.id = route.service_id
                where route.enabled
-                 and (route.spec -> 'paths' ?| $1::text[] or route.spec ->> 'paths' like any ($2::text[])
-                      or ($3 and route.spec -> 'paths' = '[]'))
+                 and route.id in (
+                     select id from routes where spec -> 'paths' ?| $1::text[]
+                     union all
+                     select id from routes where patterned and spec ->> 'paths' like any ($2::text[])
+                     union all
+                     select id from routes where $3 and spec -> 'paths' = '[]')
                order by (route.spec ->> 'priority')::int desc, route.id
                limit $4"#,
         &texts,

@@ -44,10 +44,42 @@ impl Secrets {
         self.sealer().open(place, key)
     }
 
+    /// What becomes of a private key when its object is written: the `given` one is sealed, or the `known` one stays. The
+    /// same key keeps its sealed form, so that nothing counts as changed.
+    pub(crate) fn keep_or_seal(&self, place: Place, known: Option<&PrivateKey>, given: Option<PrivateKey>) -> Kept {
+        let opened = known.and_then(|known| Some((known, self.open_key(place, known)?)));
+        match (given, known, opened) {
+            (Some(given), _, Some((known, open))) if open == given.expose() => Kept::Sealed(known.clone()),
+            (Some(given), _, _) if !given.is_sealed() => Kept::Sealed(self.seal_key(place, given.expose())),
+            (Some(given), known, _) if known != Some(&given) => Kept::Foreign,
+            (_, _, Some((known, open))) => Kept::Stays {
+                sealed: known.clone(),
+                open: PrivateKey::new(open),
+            },
+            (_, Some(_), None) => Kept::Lost,
+            (_, None, None) => Kept::Missing,
+        }
+    }
+
     #[expect(clippy::expect_used, reason = "the derived key has the length of the algorithm's")]
     fn sealing_key(&self) -> LessSafeKey {
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &self.derive("sealing")).expect("32 bytes"))
     }
+}
+
+/// What [`Secrets::keep_or_seal`] finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The key that was given, sealed.
+    Sealed(PrivateKey),
+    /// The key that was there before.
+    Stays { sealed: PrivateKey, open: PrivateKey },
+    /// A sealed key was given that is not the one that was there before.
+    Foreign,
+    /// The one that was there before was sealed under another secret.
+    Lost,
+    /// There is and was none.
+    Missing,
 }
 
 #[expect(clippy::expect_used, reason = "without random numbers nothing here may go on")]
@@ -62,6 +94,36 @@ fn nonce() -> [u8; NONCE_LEN] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_sealed_or_stays_or_is_asked_for() {
+        let secrets = Secrets::new([1; 32]);
+        let place = Place {
+            kind: model::Kind::Certificate,
+            id: uuid::Uuid::nil(),
+            member: "key",
+        };
+        let open = |text: &str| PrivateKey::new(text);
+        let known = secrets.seal_key(place, "one");
+        let kept = |given: Option<PrivateKey>| secrets.keep_or_seal(place, Some(&known), given);
+        assert_eq!(kept(Some(open("one"))), Kept::Sealed(known.clone()), "the same");
+        let Kept::Sealed(other) = kept(Some(open("two"))) else {
+            panic!("another one is sealed")
+        };
+        assert_eq!(secrets.open_key(place, &other).as_deref(), Some("two"));
+        let stays = Kept::Stays {
+            sealed: known.clone(),
+            open: open("one"),
+        };
+        assert_eq!(kept(None), stays);
+        assert_eq!(kept(Some(known.clone())), stays, "as it was read");
+        assert_eq!(kept(Some(other)), Kept::Foreign);
+        let later = Secrets::new([2; 32]);
+        assert_eq!(later.keep_or_seal(place, Some(&known), None), Kept::Lost);
+        assert_eq!(later.keep_or_seal(place, Some(&known), Some(known.clone())), Kept::Lost);
+        assert_eq!(secrets.keep_or_seal(place, None, None), Kept::Missing);
+        assert_eq!(secrets.keep_or_seal(place, None, Some(known)), Kept::Foreign);
+    }
 
     #[test]
     fn what_is_sealed_opens_in_its_place_only() {

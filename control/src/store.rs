@@ -447,12 +447,18 @@ pub async fn delete<S: Table>(
     for dependant in dependants {
         Box::pin(references::delete(change, dependant.kind, dependant.id)).await?;
     }
+    remove(change, &stored).await
+}
+
+/// Deletes an object without asking for rights or looking for what needs it: the caller has done so.
+pub(crate) async fn remove<S: Table>(change: &mut Change, stored: &Stored<S>) -> Result<()> {
+    let id: Uuid = stored.id.into();
     let sql = format!("delete from {} where id = $1", S::TABLE);
     sqlx::query(AssertSqlSafe(sql))
         .bind(id)
         .execute(change.connection())
         .await?;
-    note(change, Some(&stored), None).await
+    note(change, Some(stored), None).await
 }
 
 async fn validate<S: Table>(

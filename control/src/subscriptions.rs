@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::list::{ListQuery, Page};
 use crate::mail::{self, templates};
 use crate::store::{self, Precondition, to_json};
-use crate::{Control, authorize, consumers};
+use crate::{Control, authorize, catalogue, consumers};
 
 /// A subscription with the names that people read.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -161,13 +161,29 @@ async fn find(connection: &mut PgConnection, id: SubscriptionId) -> Result<Named
            join developers d on d.id = a.developer_id
            join plans p on p.id = s.plan_id
            join products r on r.id = s.product_id
-           where s.id = $1 for update of s"#,
+           where s.id = $1"#,
         id.0,
     )
     .fetch_optional(connection)
     .await?
     .map(NamedSubscription::from)
     .ok_or_else(|| Error::not_found(Kind::Subscription, id))
+}
+
+/// A subscription with its application, for one who may change it, both held until the change ends. The application comes
+/// first, as in every change that takes both: then none waits for one who waits for it.
+async fn find_for_write(change: &mut Change, id: SubscriptionId) -> Result<(NamedSubscription, Application)> {
+    let found = find(change.connection(), id).await?;
+    let application = applications::find_for_write(change, found.subscription.application, Precondition::default());
+    let application = application.await.map_err(|error| match error {
+        Error::NotFound { .. } => Error::not_found(Kind::Subscription, id),
+        other => other,
+    })?;
+    sqlx::query!("select id from subscriptions where id = $1 for update", id.0)
+        .fetch_optional(change.connection())
+        .await?;
+    // It may have been changed while it was waited for.
+    Ok((find(change.connection(), id).await?, application))
 }
 
 /// Asks for a plan. Where no approval is needed the application may call at once.
@@ -195,6 +211,9 @@ pub async fn request(change: &mut Change, application: ApplicationId, plan: &str
         ));
     }
     let state = SubscriptionState::requested(plan.spec.approval);
+    if state == SubscriptionState::Approved {
+        catalogue::hold(change, plan.spec.product.0).await?;
+    }
     let (id, now) = (SubscriptionId::generate(), change.now());
     sqlx::query!(
         "insert into subscriptions (id, application_id, plan_id, product_id, state, created_at, updated_at)
@@ -211,7 +230,7 @@ pub async fn request(change: &mut Change, application: ApplicationId, plan: &str
     let subscription = find(change.connection(), id).await?;
     note(change, None, &subscription)?;
     if state == SubscriptionState::Approved {
-        consumers::republish(change, application.consumer.0).await?;
+        consumers::republish(change, &[application.consumer.0]).await?;
     }
     Ok(subscription)
 }
@@ -238,7 +257,7 @@ pub async fn resume(change: &mut Change, id: SubscriptionId) -> Result<NamedSubs
 
 /// Ends it for good; its developer may do that too.
 pub async fn cancel(change: &mut Change, id: SubscriptionId) -> Result<NamedSubscription> {
-    let before = find(change.connection(), id).await?;
+    let (before, application) = find_for_write(change, id).await?;
     let by_developer = matches!(change.actor().identity, Identity::Developer(_));
     if by_developer && before.subscription.state == SubscriptionState::Suspended {
         // Else a new subscription would undo what an administrator decided.
@@ -246,8 +265,6 @@ pub async fn cancel(change: &mut Change, id: SubscriptionId) -> Result<NamedSubs
             "an operator suspended this subscription; ask them about it".to_owned(),
         ));
     }
-    let application =
-        applications::find_for_write(change, before.subscription.application, Precondition::default()).await?;
     turn(change, before, &application, SubscriptionState::cancel, "cancelled").await
 }
 
@@ -273,9 +290,7 @@ async fn decide(
     next: fn(SubscriptionState) -> Option<SubscriptionState>,
 ) -> Result<NamedSubscription> {
     change.authorize(Resource::Applications, Action::Write)?;
-    let before = find(change.connection(), id).await?;
-    let application =
-        applications::find_for_write(change, before.subscription.application, Precondition::default()).await?;
+    let (before, application) = find_for_write(change, id).await?;
     let after = turn(change, before, &application, next, done).await?;
     let message = templates::subscription(&after, done, &change.control().settings().portal_url);
     let now = change.now();
@@ -293,6 +308,9 @@ async fn turn(
     let state = before.subscription.state;
     let next = next(state)
         .ok_or_else(|| Error::Conflict(format!("a subscription that is {} cannot be {done}", state.as_str())))?;
+    if next == SubscriptionState::Approved {
+        catalogue::hold(change, before.subscription.product.0).await?;
+    }
     let (id, now) = (before.subscription.id, change.now());
     sqlx::query!(
         "update subscriptions set state = $2, version = version + 1, updated_at = $3 where id = $1",
@@ -304,7 +322,7 @@ async fn turn(
     .await?;
     let after = find(change.connection(), id).await?;
     note(change, Some(&before), &after)?;
-    consumers::republish(change, application.consumer.0).await?;
+    consumers::republish(change, &[application.consumer.0]).await?;
     Ok(after)
 }
 

@@ -156,7 +156,7 @@ async fn find(connection: &mut PgConnection, id: TokenId) -> Result<ApiToken> {
     sqlx::query_as!(
         Row,
         "select id, name, prefix, scopes, expires_at, last_used_at, created_at, created_by, revoked_at
-         from api_tokens where id = $1 for update",
+         from api_tokens where id = $1",
         id.0,
     )
     .fetch_optional(connection)
@@ -170,6 +170,9 @@ pub async fn revoke(control: &Control, actor: &Actor, id: TokenId) -> Result<Api
     authorize(actor, Resource::ApiTokens, Action::Write)?;
     let now = control.now();
     let mut transaction = control.pool().begin().await?;
+    sqlx::query!("select id from api_tokens where id = $1 for update", id.0)
+        .fetch_optional(&mut *transaction)
+        .await?;
     let before = find(&mut transaction, id).await?;
     if before.revoked_at.is_some() {
         return Ok(before);

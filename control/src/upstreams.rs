@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::error::{Dependant, Error, Result};
 use crate::store::{self, Table};
-use crate::{Control, authorize, gateways, references};
+use crate::{Control, authorize, references};
 
 impl Table for UpstreamSpec {
     const TABLE: &'static str = "upstreams";
@@ -77,13 +77,14 @@ pub struct HealthReport {
 pub async fn health(control: &Control, actor: &Actor, upstream: &str) -> Result<UpstreamHealth> {
     authorize(actor, Resource::Upstreams, Action::Read)?;
     let upstream = store::get::<UpstreamSpec>(control, actor, upstream).await?.id.0;
-    let now = control.now();
+    // By the clock of the database, as `gateways` tells it.
     let rows = sqlx::query!(
-        "select gateways.id, gateways.name, seen_at, stopped_at, told_at, targets
-         from gateway_upstreams join gateways on gateways.id = gateway_id
-         where upstream_id = $1 and seen_at > $2 order by gateways.name, gateways.id",
+        r#"select gateways.id, gateways.name, told_at, targets,
+                  stopped_at is null and seen_at > now() - interval '5 seconds' as "live!",
+                  greatest(floor(extract(epoch from now() - seen_at)), 0)::bigint as "age!"
+           from gateway_upstreams join gateways on gateways.id = gateway_id
+           where upstream_id = $1 and seen_at > now() - interval '1 hour' order by gateways.name, gateways.id"#,
         upstream,
-        now - gateways::REMEMBERED,
     )
     .fetch_all(control.pool())
     .await?;
@@ -92,8 +93,8 @@ pub async fn health(control: &Control, actor: &Actor, upstream: &str) -> Result<
         Ok(HealthReport {
             gateway: row.id,
             name: row.name,
-            live: row.stopped_at.is_none() && row.seen_at > now - gateways::SILENCE,
-            age_seconds: (now - row.seen_at).whole_seconds().max(0),
+            live: row.live,
+            age_seconds: row.age,
             told_at: row.told_at,
             targets: targets.map_err(|source| Error::Corrupt {
                 what: "health report",

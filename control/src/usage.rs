@@ -9,6 +9,7 @@ use model::usage::{BUCKET_SECONDS, LATENCY_BUCKETS, quantile_ms};
 use serde::Serialize;
 use sqlx::types::Uuid;
 use time::Duration;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
@@ -28,8 +29,10 @@ const MAX_SPAN: Duration = Duration::days(400);
 const FINE: Duration = Duration::days(2);
 /// How long hourly buckets are kept.
 const KEPT: Duration = Duration::days(400);
-/// Hours rolled up in one go.
-const HOURS_AT_ONCE: i64 = 48;
+/// Rows that one step rolls up or drops.
+const AT_ONCE: i64 = 20_000;
+/// When no further step is begun; a job may take half a minute.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Which requests count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -232,12 +235,20 @@ pub async fn of_application(control: &Control, actor: &Actor, application: Appli
 /// A point for every step of the span, also where nothing happened.
 pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Vec<Point>> {
     check(control, actor, &filter).await?;
+    // Each place of the histograms is summed; the first one also carries what there is once in a bucket.
     let rows = sqlx::query!(
-        r#"select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as "at!", (status / 100)::smallint as "class!",
-                  requests, histogram from usage_buckets
-           where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint) and bucket < $2
-             and ($4::uuid is null or route_id = $4) and ($5::uuid is null or service_id = $5)
-             and ($6::uuid is null or consumer_id = $6) and ($7::uuid is null or credential_id = $7)"#,
+        r#"select at as "at!", class as "class!", sum(requests)::bigint as "requests!",
+                  array_agg(value order by place) as "histogram!"
+           from (select (floor(extract(epoch from bucket) / $3::bigint) * $3::bigint)::bigint as at,
+                        (status / 100)::smallint as class, place, sum(value)::bigint as value,
+                        sum(requests) filter (where place = 1) as requests
+                 from usage_buckets, unnest(histogram) with ordinality as part (value, place)
+                 where bucket >= to_timestamp(floor(extract(epoch from $1::timestamptz) / $3::bigint) * $3::bigint)
+                   and bucket < $2
+                   and ($4::uuid is null or route_id = $4) and ($5::uuid is null or service_id = $5)
+                   and ($6::uuid is null or consumer_id = $6) and ($7::uuid is null or credential_id = $7)
+                 group by 1, 2, 3) as places
+           group by at, class"#,
         span.from,
         span.to,
         span.step,
@@ -264,10 +275,17 @@ pub async fn series(control: &Control, actor: &Actor, span: Span, filter: UsageF
 pub async fn summary(control: &Control, actor: &Actor, span: Span, filter: UsageFilter) -> Result<Summary> {
     check(control, actor, &filter).await?;
     let rows = sqlx::query!(
-        r#"select status, reason, requests, latency_us, histogram from usage_buckets
-           where bucket >= $1 and bucket < $2
-             and ($3::uuid is null or route_id = $3) and ($4::uuid is null or service_id = $4)
-             and ($5::uuid is null or consumer_id = $5) and ($6::uuid is null or credential_id = $6)"#,
+        r#"select status as "status!", reason as "reason!", sum(requests)::bigint as "requests!",
+                  sum(latency_us)::bigint as "latency_us!", array_agg(value order by place) as "histogram!"
+           from (select status, reason, place, sum(value)::bigint as value,
+                        sum(requests) filter (where place = 1) as requests,
+                        sum(latency_us) filter (where place = 1) as latency_us
+                 from usage_buckets, unnest(histogram) with ordinality as part (value, place)
+                 where bucket >= $1 and bucket < $2
+                   and ($3::uuid is null or route_id = $3) and ($4::uuid is null or service_id = $4)
+                   and ($5::uuid is null or consumer_id = $5) and ($6::uuid is null or credential_id = $6)
+                 group by 1, 2, 3) as places
+           group by status, reason"#,
         span.from,
         span.to,
         filter.route.map(|id| id.0),
@@ -305,17 +323,30 @@ pub async fn summary(control: &Control, actor: &Actor, span: Span, filter: Usage
 pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit: usize) -> Result<Vec<Top>> {
     authorize(actor, Resource::Usage, Action::Read)?;
     let rows = sqlx::query!(
-        r#"select b.id as "id!", coalesce(r.name, s.name, c.name, '') as "name!", b.status as "status!",
+        r#"with counted as not materialized (
+               select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as id,
+                      status, requests, histogram
+               from usage_buckets where bucket >= $1 and bucket < $2
+           ), busiest as (
+               select id from counted where id <> '00000000-0000-0000-0000-000000000000'
+               group by id order by sum(requests) desc, id limit $4
+           ), places as (
+               select id, (status / 100)::smallint as class, place, sum(value)::bigint as value,
+                      sum(requests) filter (where place = 1) as requests
+               from counted join busiest using (id), unnest(histogram) with ordinality as part (value, place)
+               group by 1, 2, 3
+           )
+           select b.id as "id!", coalesce(r.name, s.name, c.name, '') as "name!", b.class as "class!",
                   b.requests as "requests!", b.histogram as "histogram!"
-           from (select case $3 when 'route' then route_id when 'service' then service_id else consumer_id end as id,
-                        status, requests, histogram from usage_buckets where bucket >= $1 and bucket < $2) b
+           from (select id, class, sum(requests)::bigint as requests, array_agg(value order by place) as histogram
+                 from places group by id, class) b
            left join routes r on $3 = 'route' and r.id = b.id
            left join services s on $3 = 'service' and s.id = b.id
-           left join consumers c on $3 = 'consumer' and c.id = b.id
-           where b.id <> '00000000-0000-0000-0000-000000000000'"#,
+           left join consumers c on $3 = 'consumer' and c.id = b.id"#,
         span.from,
         span.to,
         by.as_str(),
+        i64::try_from(limit).unwrap_or(i64::MAX),
     )
     .fetch_all(control.pool())
     .await?;
@@ -323,7 +354,7 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
     for row in rows {
         sums.entry((row.id, row.name))
             .or_default()
-            .add(row.status / 100, row.requests, &row.histogram);
+            .add(row.class, row.requests, &row.histogram);
     }
     let mut top: Vec<Top> = sums
         .into_iter()
@@ -340,7 +371,6 @@ pub async fn top(control: &Control, actor: &Actor, span: Span, by: TopBy, limit:
         })
         .collect();
     top.sort_by_key(|top| std::cmp::Reverse(top.requests));
-    top.truncate(limit);
     Ok(top)
 }
 
@@ -370,23 +400,33 @@ pub async fn counts(
     Ok(rows.into_iter().map(|row| (row.id, row.requests)).collect())
 }
 
-/// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more.
+/// Puts fine buckets that have become old together by the hour, and drops hours that nobody asks for any more: so many at a
+/// time that each step is done well within the time of a job, step by step until nothing is left or the time is over.
 pub(crate) async fn roll_up(control: &Control) -> Result<u64> {
-    let now = control.now();
-    let until = now - FINE;
+    let end = Instant::now() + PATIENCE;
+    let mut done = 0;
+    loop {
+        let rolled = roll_up_some(control, AT_ONCE).await? + drop_some(control, AT_ONCE).await?;
+        done += rolled;
+        if rolled == 0 || Instant::now() >= end {
+            return Ok(done);
+        }
+    }
+}
+
+/// Returns how many fine buckets became part of their hour.
+async fn roll_up_some(control: &Control, most: i64) -> Result<u64> {
     let mut transaction = control.pool().begin().await?;
     // One at a time: two would add the same buckets to an hour twice.
     sqlx::query!("select pg_advisory_xact_lock(hashtext('gatehouse_usage_roll_up'))")
         .execute(&mut *transaction)
         .await?;
-    let rolled = sqlx::query!(
-        r#"with oldest as (
-               select date_trunc('hour', min(bucket)) as hour from usage_buckets where seconds = $1 and bucket < $2
-           ), fine as (
-               delete from usage_buckets using oldest
-               where seconds = $1 and bucket >= oldest.hour and bucket < oldest.hour + make_interval(hours => $3)
-                 and bucket < date_trunc('hour', $2::timestamptz)
-               returning usage_buckets.*
+    let rolled = sqlx::query_scalar!(
+        r#"with fine as (
+               delete from usage_buckets where ctid = any (array(
+                   select ctid from usage_buckets
+                   where seconds = $1 and bucket < date_trunc('hour', $2::timestamptz) order by bucket limit $3))
+               returning *
            ), hours as (
                select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
                       sum(requests)::bigint as requests, sum(latency_us)::bigint as latency_us,
@@ -396,36 +436,52 @@ pub(crate) async fn roll_up(control: &Control) -> Result<u64> {
                select date_trunc('hour', bucket) as hour, route_id, service_id, consumer_id, credential_id, status, reason,
                       place, sum(value)::bigint as value
                from fine, unnest(histogram) with ordinality as part(value, place) group by 1, 2, 3, 4, 5, 6, 7, 8
+           ), rolled as (
+               insert into usage_buckets (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
+                                          requests, latency_us, upstream_us, histogram)
+               select h.hour, 3600, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                      h.requests, h.latency_us, h.upstream_us, array_agg(p.value order by p.place)
+               from hours h join places p using (hour, route_id, service_id, consumer_id, credential_id, status, reason)
+               group by h.hour, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
+                        h.requests, h.latency_us, h.upstream_us
+               on conflict (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason) do update set
+                   requests = usage_buckets.requests + excluded.requests,
+                   latency_us = usage_buckets.latency_us + excluded.latency_us,
+                   upstream_us = usage_buckets.upstream_us + excluded.upstream_us,
+                   histogram = (select array_agg(mine + theirs order by place)
+                                from unnest(usage_buckets.histogram, excluded.histogram)
+                                     with ordinality as pairs(mine, theirs, place))
            )
-           insert into usage_buckets (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
-                                      requests, latency_us, upstream_us, histogram)
-           select h.hour, 3600, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
-                  h.requests, h.latency_us, h.upstream_us, array_agg(p.value order by p.place)
-           from hours h join places p using (hour, route_id, service_id, consumer_id, credential_id, status, reason)
-           group by h.hour, h.route_id, h.service_id, h.consumer_id, h.credential_id, h.status, h.reason,
-                    h.requests, h.latency_us, h.upstream_us
-           on conflict (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason) do update set
-               requests = usage_buckets.requests + excluded.requests,
-               latency_us = usage_buckets.latency_us + excluded.latency_us,
-               upstream_us = usage_buckets.upstream_us + excluded.upstream_us,
-               histogram = (select array_agg(mine + theirs order by place)
-                            from unnest(usage_buckets.histogram, excluded.histogram)
-                                 with ordinality as pairs(mine, theirs, place))"#,
+           select count(*) as "count!" from fine"#,
         i32::try_from(BUCKET_SECONDS).unwrap_or(i32::MAX),
-        until,
-        i32::try_from(HOURS_AT_ONCE).unwrap_or(i32::MAX),
+        control.now() - FINE,
+        most,
     )
-    .execute(&mut *transaction)
-    .await?
-    .rows_affected();
-    sqlx::query!("delete from usage_buckets where bucket < $1", now - KEPT)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query!("delete from usage_batches where received_at < $1", now - FINE)
-        .execute(&mut *transaction)
-        .await?;
+    .fetch_one(&mut *transaction)
+    .await?;
     transaction.commit().await?;
-    Ok(rolled)
+    Ok(rolled.try_into().unwrap_or_default())
+}
+
+/// Returns how many hours and notes of batches were dropped.
+async fn drop_some(control: &Control, most: i64) -> Result<u64> {
+    let hours = sqlx::query!(
+        "delete from usage_buckets where ctid = any (array(
+             select ctid from usage_buckets where bucket < $1 order by bucket limit $2))",
+        control.now() - KEPT,
+        most,
+    )
+    .execute(control.pool())
+    .await?;
+    let batches = sqlx::query!(
+        "delete from usage_batches where ctid = any (array(
+             select ctid from usage_batches where received_at < $1 order by received_at limit $2))",
+        control.now() - FINE,
+        most,
+    )
+    .execute(control.pool())
+    .await?;
+    Ok(hours.rows_affected() + batches.rows_affected())
 }
 
 /// Sums of buckets.

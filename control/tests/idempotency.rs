@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use control::Error;
 use control::idempotency::{self, Answer, Claim, Start};
+use control::{Error, Mode};
+use model::Draft as _;
 use model::actor::Actor;
+use model::service::{ServiceDraft, ServiceSpec};
+use serde_json::json;
 
 use crate::support::House;
 
@@ -108,4 +111,43 @@ async fn an_abandoned_request_can_be_sent_again_at_once() {
     let first = claim(&house, &actor, "key-1").await;
     idempotency::abandon(&house.control, first).await.unwrap();
     claim(&house, &actor, "key-1").await;
+}
+
+/// Makes a service for a request, as the API does.
+async fn make(house: &House, actor: &Actor, claim: &Claim) -> control::Result<()> {
+    let body = json!({"name": "orders", "url": "http://127.0.0.1:9"});
+    let written = house.control.write_once(
+        actor,
+        Mode::Commit,
+        claim,
+        async |change| control::create::<ServiceSpec>(change, ServiceDraft::read(&body)).await,
+        |written| answer(written.value.spec.name.as_str().as_bytes()),
+    );
+    written.await.map(drop)
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_with_what_it_tells_of() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let first = claim(&house, &actor, "key-1").await;
+    make(&house, &actor, &first).await.expect("made");
+    // The program ends here, before it could answer.
+    house.advance(Duration::from_mins(2));
+    let again = idempotency::begin(&house.control, &actor, "key-1", REQUEST).await;
+    assert!(
+        matches!(&again, Ok(Start::Answered(found)) if *found == answer(b"orders")),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_was_taken_for_dead_does_nothing_any_more() {
+    let (house, actor) = (House::new().await, Actor::system());
+    let dead = claim(&house, &actor, "key-1").await;
+    house.advance(Duration::from_mins(1));
+    let other = claim(&house, &actor, "key-1").await;
+    let late = make(&house, &actor, &dead).await;
+    assert!(matches!(late, Err(Error::Conflict(_))), "{late:?}");
+    assert_eq!(house.count("select count(*) from services").await, 0);
+    make(&house, &actor, &other).await.expect("made");
 }

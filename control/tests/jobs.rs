@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use control::accounts::{AccountKind, sessions, sign_in};
-use control::{Error, jobs};
+use control::{Error, Mode, credentials, jobs};
+use model::Draft as _;
+use model::consumer::{ConsumerDraft, ConsumerSpec};
+use model::credential::{CredentialDraft, RotationGrace};
+use serde_json::json;
 
 use crate::support::{BROWSER, House, PASSWORD, credentials};
 
@@ -67,4 +71,52 @@ async fn jobs_end_when_they_are_told_to() {
         .await
         .expect("in time")
         .unwrap();
+}
+
+#[tokio::test]
+async fn keys_that_ended_long_ago_are_deleted_and_gateways_forget_them() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    let consumer = json!({"name": "partner"});
+    house
+        .control
+        .write(&admin, Mode::Commit, async |change| {
+            control::create::<ConsumerSpec>(change, ConsumerDraft::read(&consumer)).await
+        })
+        .await
+        .expect("made");
+    let issue = async |name: &str| {
+        let draft = CredentialDraft {
+            name: Some(name.to_owned()),
+            ..CredentialDraft::default()
+        };
+        let written = house.control.write(&admin, Mode::Commit, async |change| {
+            credentials::issue(change, "partner", draft.into()).await
+        });
+        written.await.expect("issued").value.credential.id
+    };
+    let (lives, revoked, rotated) = (issue("lives").await, issue("revoked").await, issue("rotated").await);
+    house
+        .control
+        .write(&admin, Mode::Commit, async |change| {
+            credentials::revoke(change, revoked).await?;
+            credentials::rotate(change, rotated, RotationGrace::OneDay).await
+        })
+        .await
+        .expect("ended");
+    house.advance(Duration::from_hours(24 * 90));
+    jobs::run_once(&house.control).await;
+    let gone = credentials::get(&house.control, &admin, revoked).await;
+    assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
+    assert_eq!(
+        house.count("select count(*) from credentials").await,
+        3,
+        "the grace was a day"
+    );
+    house.advance(Duration::from_hours(24));
+    jobs::run_once(&house.control).await;
+    assert_eq!(house.count("select count(*) from credentials").await, 2);
+    credentials::get(&house.control, &admin, lives).await.expect("it lives");
+    let told = "select count(*) from config_entries where kind = 'credential' and body is null";
+    assert_eq!(house.count(told).await, 2, "gateways are told");
 }

@@ -145,13 +145,17 @@ async fn targets_that_running_gateways_do_not_trust_are_counted_once() {
         state("b:80", "healthy", "open"),
         state("c:80", "healthy", "closed")
     ]);
-    for (number, age) in [(1_u128, 0), (2, 1), (3, 60)] {
-        sqlx::query("insert into gateways (id, name, version, started_at, seen_at) values ($1, 'edge', '1', $2, $2)")
-            .bind(Uuid::from_u128(number))
-            .bind(house.control.now() - Duration::seconds(age))
-            .execute(house.pool())
-            .await
-            .expect("a gateway");
+    // By the clock of the database, with a minute to spare.
+    for (number, age) in [(1_u128, -60_i32), (2, -59), (3, 60)] {
+        sqlx::query(
+            "insert into gateways (id, name, version, started_at, seen_at)
+             values ($1, 'edge', '1', now(), now() - make_interval(secs => $2))",
+        )
+        .bind(Uuid::from_u128(number))
+        .bind(age)
+        .execute(house.pool())
+        .await
+        .expect("a gateway");
     }
     let report = async |gateway: u128, told: &Value| {
         sqlx::query(

@@ -7,6 +7,7 @@ use model::api::ApiDraft;
 use model::application::{ApplicationDraft, ApplicationStatus};
 use model::credential::{CredentialDraft, CredentialStatus, RotationGrace};
 use model::plan::PlanDraft;
+use model::plugin::{PluginDraft, PluginSpec};
 use model::product::ProductDraft;
 use model::service::ServiceDraft;
 use model::subscription::SubscriptionState;
@@ -206,6 +207,15 @@ async fn a_subscription_that_needs_approval_waits_for_it_and_the_developer_is_to
         .await
         .expect("suspended");
     assert_eq!(published_consumer(&house).await["grants"], json!([]));
+    let cancel =
+        async |actor: &Actor| write(&house, actor, async |change| subscriptions::cancel(change, id).await).await;
+    let eve = house.developer("eve@example.com").await;
+    let (own, anothers) = (cancel(&developer.actor).await, cancel(&eve.actor).await);
+    assert!(matches!(own, Err(Error::Conflict(_))), "{own:?}");
+    assert!(
+        matches!(anothers, Err(Error::NotFound { .. })),
+        "another's says nothing: {anothers:?}"
+    );
     write(&house, &admin, async |change| subscriptions::resume(change, id).await)
         .await
         .expect("resumed");
@@ -273,6 +283,54 @@ async fn keys_are_rotated_with_a_grace_and_revoked_for_good() {
 }
 
 #[tokio::test]
+async fn keys_are_bounded_by_those_that_live_and_these_come_first() {
+    let house = House::new().await;
+    offer(&house.control, &house.admin().await).await;
+    let developer = house.developer("dora@example.com").await;
+    let first = write(&house, &developer.actor, async |change| {
+        keys::first(change, application("Checkout").into(), "free").await
+    });
+    let first = first.await.expect("a key");
+    let app = first.application.id;
+    let issue = async |expires_at: Option<&str>| {
+        let body = json!({"name": "another", "expires_at": expires_at});
+        write(&house, &developer.actor, async |change| {
+            keys::issue(change, app, CredentialDraft::read(&body)).await
+        })
+        .await
+    };
+    let rotate = async |key, grace| {
+        write(&house, &developer.actor, async |change| {
+            keys::rotate(change, app, key, grace).await
+        })
+        .await
+    };
+    for _ in 1..20 {
+        issue(Some("2026-11-24T12:00:00Z")).await.expect("made");
+    }
+    assert!(matches!(issue(None).await, Err(Error::Conflict(_))), "the most");
+    house.advance(std::time::Duration::from_hours(25));
+    // All but the first have ended, and are in nobody's way.
+    issue(None).await.expect("made");
+    let listed = keys::list(&house.control, &developer.actor, app).await.expect("listed");
+    assert_eq!(listed.len(), 21);
+    assert_eq!(listed[1].id, first.key.credential.id, "what ended comes last");
+    let mut newest = first.key.credential.id;
+    for _ in 0..20 {
+        newest = rotate(newest, RotationGrace::OneWeek)
+            .await
+            .expect("rotated")
+            .credential
+            .id;
+    }
+    let refused = rotate(newest, RotationGrace::OneHour).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    rotate(newest, RotationGrace::Now)
+        .await
+        .expect("it can always be stopped");
+}
+
+#[tokio::test]
 async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_no_key() {
     let house = House::new().await;
     let admin = house.admin().await;
@@ -281,7 +339,15 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     let first = write(&house, &developer.actor, async |change| {
         keys::first(change, application("Checkout").into(), "free").await
     });
-    let id = first.await.expect("a key").application.id;
+    let application = first.await.expect("a key").application;
+    let id = application.id;
+    let limit = json!({"limits": [{"requests": 5, "window_seconds": 60}]});
+    let plugin = json!({"plugin": "rate-limit", "consumer": application.consumer.to_string(), "config": limit});
+    write(&house, &admin, async |change| {
+        control::create::<PluginSpec>(change, PluginDraft::read(&plugin)).await
+    })
+    .await
+    .expect("made");
     let suspended = write(&house, &admin, async |change| applications::suspend(change, id).await)
         .await
         .expect("suspended");
@@ -299,12 +365,13 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     })
     .await
     .expect("deleted");
-    assert_eq!(
-        house
-            .count("select count(*) from credentials where status <> 'revoked'")
-            .await,
-        0
-    );
+    for table in ["credentials", "consumers", "plugins"] {
+        let left = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("select count(*) from {table}")));
+        assert_eq!(left.fetch_one(house.pool()).await.expect("a number"), 0, "{table}");
+    }
+    let told =
+        "select count(*) from config_entries where kind in ('consumer', 'credential', 'plugin') and body is null";
+    assert_eq!(house.count(told).await, 3, "gateways forget them");
     assert_eq!(
         house
             .count("select count(*) from subscriptions where state <> 'cancelled'")
@@ -313,6 +380,81 @@ async fn a_suspended_application_is_published_as_such_and_a_deleted_one_leaves_n
     );
     let gone = applications::get(&house.control, &developer.actor, id).await;
     assert!(matches!(gone, Err(Error::NotFound { .. })));
+}
+
+/// A second service with an API that no product has yet.
+async fn another_api(house: &House, admin: &Actor) {
+    let api = json!({
+        "name": "returns", "title": "Returns", "service": "returns", "base_url": "http://proxy.test/returns",
+        "state": "published", "document": {"openapi": "3.1.0", "paths": {}}
+    });
+    write(house, admin, async |change| {
+        let service = ServiceDraft::read(&json!({"name": "returns", "url": "http://127.0.0.1:9"}));
+        control::create::<model::service::ServiceSpec>(change, service).await?;
+        control::create::<model::api::ApiSpec>(change, ApiDraft::read(&api)).await
+    })
+    .await
+    .expect("made");
+}
+
+/// How many services each consumer may call, as gateways are told.
+async fn granted(house: &House) -> Vec<i64> {
+    let granted = "select coalesce(jsonb_array_length(body #> '{grants,0,services}'), 0)::bigint from config_entries
+                   where kind = 'consumer' order by id";
+    let granted = sqlx::query_scalar(granted).fetch_all(house.pool());
+    granted.await.expect("published")
+}
+
+#[tokio::test]
+async fn a_changed_product_is_told_of_every_subscriber_in_one_revision() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    another_api(&house, &admin).await;
+    for email in ["dora@example.com", "eve@example.com"] {
+        let developer = house.developer(email).await;
+        let first = write(&house, &developer.actor, async |change| {
+            keys::first(change, application("Checkout").into(), "free").await
+        });
+        first.await.expect("a key");
+    }
+    assert_eq!(granted(&house).await, [1, 1]);
+    let before = house.count("select revision from config_head").await;
+    let both = json!({"apis": ["orders", "returns"]});
+    write(&house, &admin, async |change| {
+        control::merge::<model::product::ProductSpec>(change, "commerce", Precondition::default(), &both).await
+    })
+    .await
+    .expect("changed");
+    assert_eq!(granted(&house).await, [2, 2]);
+    assert_eq!(house.count("select revision from config_head").await, before + 1);
+    let told = "select count(*) from config_entries, config_head
+                where kind = 'consumer' and config_entries.revision = config_head.revision";
+    assert_eq!(house.count(told).await, 2);
+}
+
+#[tokio::test]
+async fn who_subscribes_while_a_product_grows_may_call_all_of_it() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    another_api(&house, &admin).await;
+    let developer = house.developer("dora@example.com").await;
+    let mut growing = house.control.begin(&admin).await.expect("begun");
+    let both = json!({"apis": ["orders", "returns"]});
+    control::merge::<model::product::ProductSpec>(&mut growing, "commerce", Precondition::default(), &both)
+        .await
+        .expect("changed");
+    let subscribed = write(&house, &developer.actor, async |change| {
+        keys::first(change, application("Checkout").into(), "free").await
+    });
+    let (subscribed, grown) = tokio::join!(subscribed, async {
+        house.until_waiting(1).await;
+        growing.finish(Mode::Commit, ()).await
+    });
+    grown.expect("stored");
+    subscribed.expect("a key");
+    assert_eq!(granted(&house).await, [2]);
 }
 
 #[tokio::test]
@@ -334,6 +476,43 @@ async fn names_of_applications_are_unique_for_a_developer() {
     assert!(matches!(taken, Err(Error::Invalid(errors)) if errors.at("name").is_some()));
     let empty = create(&dora.actor, " ").await;
     assert!(matches!(empty, Err(Error::Invalid(errors)) if errors.at("name").is_some()));
+}
+
+#[tokio::test]
+async fn the_catalogue_counts_operations_as_documents_have_them() {
+    let house = House::new().await;
+    let admin = house.admin().await;
+    offer(&house.control, &admin).await;
+    let operation = json!({"responses": {}});
+    let many: serde_json::Map<_, _> = (0..600)
+        .map(|number| (format!("/{number}"), json!({"get": operation})))
+        .collect();
+    for (index, paths) in [
+        json!({}),
+        json!({"/a": {"get": operation, "post": operation, "options": operation, "parameters": [], "summary": "A"}}),
+        json!({"/a": {"get": operation, "trace": operation}, "/b": {"delete": operation, "x-get": operation}, "x-note": {}}),
+        json!({"/a": {"get": "not an operation"}, "/b": {"$ref": "#/components/pathItems/b"}}),
+        Value::Object(many),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let document = json!({"openapi": "3.1.0", "paths": paths});
+        let body = json!({
+            "name": "orders", "title": "Orders", "service": "orders", "base_url": "http://proxy.test/shop",
+            "state": "published", "document": document
+        });
+        let changed = write(&house, &admin, async |change| {
+            control::replace::<model::api::ApiSpec>(change, "orders", Precondition::default(), ApiDraft::read(&body)).await
+        });
+        if let Err(error) = changed.await {
+            panic!("{index}: {error:?}");
+        }
+        let listed = offers::list(&house.control, None).await.expect("listed");
+        assert_eq!(listed[0].operations, control::openapi::count_operations(&document), "{document}");
+        let page = offers::get(&house.control, "orders").await.expect("there");
+        assert_eq!((page.document, page.api.operations), (document, listed[0].operations));
+    }
 }
 
 #[tokio::test]

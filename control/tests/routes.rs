@@ -1,6 +1,6 @@
 //! Routes among each other: refused, or stored with a warning.
 
-use control::{Error, Mode};
+use control::{Error, Mode, Precondition};
 use model::Draft as _;
 use model::actor::Actor;
 use model::route::{RouteDraft, RouteSpec};
@@ -97,4 +97,49 @@ async fn routes_that_differ_in_the_names_of_parameters_or_in_spelling_only_are_r
         let name = one["name"].as_str().expect("a name");
         assert!(errors.to_string().contains(name), "{errors}");
     }
+}
+
+#[tokio::test]
+async fn of_two_routes_that_are_made_at_once_and_cannot_be_told_apart_one_is_refused() {
+    let (house, admin) = house().await;
+    let mut first = house.control.begin(&admin).await.expect("begun");
+    let body = json!({"name": "first", "service": "orders", "paths": ["/a"]});
+    let made = control::create::<RouteSpec>(&mut first, RouteDraft::read(&body)).await;
+    made.expect("made");
+    let (second, finished) = tokio::join!(
+        create(&house, &admin, json!({"name": "second", "paths": ["/a"]})),
+        async {
+            house.until_waiting(1).await;
+            first.finish(Mode::Commit, ()).await
+        }
+    );
+    finished.expect("stored");
+    let Err(Error::Invalid(errors)) = second else {
+        panic!("{second:?}")
+    };
+    assert!(errors.to_string().contains("`first`"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_service_cannot_go_while_a_route_is_made_that_splits_over_it() {
+    let (house, admin) = house().await;
+    service(&house, &admin, "canary", true).await;
+    let mut making = house.control.begin(&admin).await.expect("begun");
+    let split = json!({"services": [{"service": "orders", "weight": 9}], "by_header": [
+        {"name": "x-canary", "value": "1", "service": "canary"}]});
+    let body = json!({"name": "shop", "service": "orders", "paths": ["/"], "split": split});
+    let made = control::create::<RouteSpec>(&mut making, RouteDraft::read(&body)).await;
+    made.expect("made");
+    let deleted = house.control.write(&admin, Mode::Commit, async |change| {
+        control::delete::<ServiceSpec>(change, "canary", Precondition::default(), false).await
+    });
+    let (deleted, finished) = tokio::join!(deleted, async {
+        house.until_waiting(1).await;
+        making.finish(Mode::Commit, ()).await
+    });
+    finished.expect("stored");
+    assert!(
+        matches!(&deleted, Err(Error::InUse { dependants, .. }) if dependants[0].name == "shop"),
+        "{deleted:?}"
+    );
 }

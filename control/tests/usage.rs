@@ -153,6 +153,44 @@ async fn old_buckets_become_hours_without_losing_a_request() {
 }
 
 #[tokio::test]
+async fn weeks_that_nobody_rolled_up_are_rolled_up_step_by_step() {
+    let house = House::new().await;
+    // More rows than one step takes, over more hours than a day has.
+    sqlx::query(
+        "insert into usage_buckets
+         select timestamptz '2026-11-01 00:00Z' + make_interval(secs => 10 * number), 10, gen_random_uuid(), $1, $1, $1, 200, '',
+                2, 30000, 0, array_fill(0::bigint, array[$2]) || array[2::bigint]
+         from generate_series(0, 24999) as number",
+    )
+    .bind(Uuid::nil())
+    .bind(i32::try_from(model::usage::LATENCY_BUCKETS).expect("few") - 1)
+    .execute(house.pool())
+    .await
+    .expect("counted");
+    let old =
+        "insert into usage_buckets select timestamptz '2025-01-01 00:00Z', 3600, gen_random_uuid(), $1, $1, $1, 200,
+               '', 1, 1, 0, array_fill(0::bigint, array[1]) from generate_series(1, 3)";
+    sqlx::query(old)
+        .bind(Uuid::nil())
+        .execute(house.pool())
+        .await
+        .expect("counted");
+    jobs::run_once(&house.control).await;
+    assert_eq!(
+        house
+            .count("select count(*) from usage_buckets where seconds = 10")
+            .await,
+        0
+    );
+    assert_eq!(
+        house.count("select sum(requests)::bigint from usage_buckets").await,
+        50_000
+    );
+    let slow = "select sum(histogram[array_length(histogram, 1)])::bigint from usage_buckets";
+    assert_eq!(house.count(slow).await, 50_000);
+}
+
+#[tokio::test]
 async fn a_span_is_bounded() {
     let start = datetime!(2026-11-23 11:00 UTC);
     assert!(Span::new(start, start, None).is_err());

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod consumer;
 pub mod credential;
 pub mod draft;
+pub mod forwarded;
 pub mod id;
 pub mod name;
 pub mod noun;

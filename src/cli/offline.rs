@@ -36,6 +36,7 @@ async fn on<T>(
         console_url: nowhere(),
         portal_url: nowhere(),
         proxy_url: nowhere(),
+        trusted_proxies: Vec::new(),
     };
     let control = Control::new(pool.clone(), Arc::new(SystemClock), Secrets::new(secret), settings);
     let done = operation(&control).await;

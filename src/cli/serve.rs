@@ -4,13 +4,15 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::program::Program;
-use crate::settings::{ControlSettings, DemoSettings, GatewaySettings, StateSettings};
+use crate::settings::{ControlSettings, DemoSettings, FrontSettings, GatewaySettings, StateSettings};
 
 /// Everything in one process.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     state: StateSettings,
+    #[command(flatten)]
+    front: FrontSettings,
     #[command(flatten)]
     control: ControlSettings,
     #[command(flatten)]
@@ -28,6 +30,7 @@ impl Serve {
         Program {
             settings,
             state: self.state,
+            front: self.front,
             control: Some(self.control),
             gateway: Some(self.gateway),
             demo,
@@ -43,6 +46,8 @@ pub(super) struct ControlOnly {
     #[command(flatten)]
     state: StateSettings,
     #[command(flatten)]
+    front: FrontSettings,
+    #[command(flatten)]
     control: ControlSettings,
 }
 
@@ -51,6 +56,7 @@ impl ControlOnly {
         Program {
             settings,
             state: self.state,
+            front: self.front,
             control: Some(self.control),
             gateway: None,
             demo: None,
@@ -66,6 +72,8 @@ pub(super) struct GatewayOnly {
     #[command(flatten)]
     state: StateSettings,
     #[command(flatten)]
+    front: FrontSettings,
+    #[command(flatten)]
     gateway: GatewaySettings,
 }
 
@@ -77,6 +85,7 @@ impl GatewayOnly {
         Program {
             settings,
             state: self.state,
+            front: self.front,
             control: None,
             gateway: Some(self.gateway),
             demo: None,

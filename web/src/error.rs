@@ -35,6 +35,9 @@ pub enum PageError {
     /// The form is too large.
     #[error("the form is larger than {0} bytes")]
     FormTooLarge(usize),
+    /// The form did not arrive in time.
+    #[error("the form did not arrive within {0:?}")]
+    FormTooSlow(Duration),
     /// Another site sent the form.
     #[error("the form was sent by another site")]
     ForeignOrigin,
@@ -81,6 +84,15 @@ impl PageError {
                 return (
                     "The form is too large".to_owned(),
                     format!("It may have at most {}.", text::bytes(*limit)),
+                );
+            }
+            Self::FormTooSlow(patience) => {
+                return (
+                    "The form took too long".to_owned(),
+                    format!(
+                        "It did not arrive within {} seconds. Go back and send it again.",
+                        patience.as_secs()
+                    ),
                 );
             }
             Self::Control(error) => return control_words(error),
@@ -186,6 +198,7 @@ impl ResponseError for PageError {
             Self::StaleForm | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::BadForm(_) => StatusCode::BAD_REQUEST,
             Self::FormTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::FormTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

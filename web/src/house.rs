@@ -44,6 +44,7 @@ impl House {
             console_url: "http://localhost:8001".into(),
             portal_url: "http://localhost:8002".into(),
             proxy_url: "http://localhost:8000".into(),
+            trusted_proxies: Vec::new(),
         };
         let clock = Arc::new(ManualClock::at(NOON));
         let control = Control::new(database.pool().clone(), clock.clone(), Secrets::new([7; 32]), settings);

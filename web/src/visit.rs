@@ -17,9 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use control::accounts::sessions::{self, Opened, Session};
 use control::accounts::{AccountKind, Client};
 use control::secrets::random_token;
-use control::{Control, Error, Written, gateways};
+use control::{Control, Error, Settings, Written, gateways};
 use model::actor::Actor;
-use model::{Code, Errors};
+use model::{Code, Errors, forwarded};
 
 use crate::error::{PageError, PageResult};
 use crate::page::{AuthPage, Flash};
@@ -97,6 +97,15 @@ fn leave_whole<B>(response: &mut HttpResponse<B>) {
     }
 }
 
+/// Where somebody is, behind proxies that are trusted.
+fn peer(request: &HttpRequest, settings: &Settings) -> IpAddr {
+    let peer = request.peer_addr();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let values = request.headers().get_all("x-forwarded-for");
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    forwarded::client(peer, &values, &settings.trusted_proxies)
+}
+
 impl Visit {
     async fn find(kind: AccountKind, request: &HttpRequest) -> Result<Self, PageError> {
         let control = request
@@ -134,9 +143,7 @@ impl Visit {
             flash: cookies.read(request, "flash").and_then(|text| Flash::decode(&text)),
             wish: cookies.read(request, "wish").and_then(|text| decode(&text)),
             address: way_here(request, home),
-            peer: request
-                .peer_addr()
-                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip()),
+            peer: peer(request, settings),
             user_agent: header("user-agent").chars().take(200).collect(),
             control,
         };
@@ -403,5 +410,24 @@ mod tests {
         ] {
             assert_eq!(local(foreign), None, "{foreign}");
         }
+    }
+
+    #[test]
+    fn people_behind_a_trusted_proxy_have_addresses_of_their_own() {
+        let url = String::new;
+        let mut settings = Settings {
+            key_brand: "gh".to_owned(),
+            console_url: url(),
+            portal_url: url(),
+            proxy_url: url(),
+            trusted_proxies: Vec::new(),
+        };
+        let request = actix_web::test::TestRequest::default()
+            .peer_addr(([10, 0, 0, 1], 5000).into())
+            .insert_header(("x-forwarded-for", "192.0.2.9, 192.0.2.1"))
+            .to_http_request();
+        assert_eq!(peer(&request, &settings).to_string(), "10.0.0.1");
+        settings.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        assert_eq!(peer(&request, &settings).to_string(), "192.0.2.1");
     }
 }

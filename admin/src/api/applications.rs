@@ -67,7 +67,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .conditional(),
         Operation::new(Method::DELETE, "/applications/{id}", write, delete)
             .words(TAG, "delete_application", "Delete an application")
-            .notes("Its keys are revoked and its subscriptions end; its usage stays.")
+            .notes("Its consumer and keys are deleted with it and its subscriptions end; its usage stays.")
             .answers(204, "It is gone.", None)
             .configures()
             .conditional(),
@@ -99,7 +99,7 @@ fn parts() -> Vec<Operation> {
             )
             .answers(
                 200,
-                "All of them, newest first, revoked ones last.",
+                "The 100 newest, those that ended last; they are deleted 90 days after their end.",
                 Some(Shape::of::<Credential>().page("Credential")),
             ),
         Operation::new(Method::POST, "/applications/{id}/credentials", write, issue_key)

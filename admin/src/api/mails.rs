@@ -25,7 +25,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers(200, "One page, newest first.", Some(Shape::of::<Mail>().page("Mail"))),
         Operation::new(Method::GET, "/mails/{id}", read, get)
             .words(TAG, "get_mail", "Get a mail with its text")
-            .notes("The text is empty once the mail was sent, and for those who may not write mails: its links are secrets.")
+            .notes("The text is empty once the mail was sent, and for those who may not write both mails and admins: its links are secrets.")
             .answers(200, "It is this.", Some(Shape::of::<MailDetail>())),
         Operation::new(Method::POST, "/mails/{id}/retry", write, retry)
             .words(TAG, "retry_mail", "Send a mail that failed or was kept")

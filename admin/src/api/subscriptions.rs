@@ -73,9 +73,17 @@ fn verb(
             .await
     };
     let (_, write) = noun::rights(Resource::Applications);
-    Operation::new(Method::POST, format!("/subscriptions/{{id}}/{verb}"), write, handler)
-        .words(TAG, format!("{verb}_subscription"), summary)
-        .notes("The developer is told by mail.")
+    let operation = Operation::new(Method::POST, format!("/subscriptions/{{id}}/{verb}"), write, handler).words(
+        TAG,
+        format!("{verb}_subscription"),
+        summary,
+    );
+    let operation = if verb == "cancel" {
+        operation.notes("The developer, who may do this too, gets no mail.")
+    } else {
+        operation.notes("The developer is told by mail.")
+    };
+    operation
         .answers(
             200,
             "The subscription as it is now.",

@@ -54,6 +54,7 @@ impl Api {
             console_url: "http://127.0.0.1:8001".to_owned(),
             portal_url: "http://127.0.0.1:8002".to_owned(),
             proxy_url: "http://127.0.0.1:8000".to_owned(),
+            trusted_proxies: Vec::new(),
         };
         let control = Control::new(
             database.pool().clone(),

@@ -3,6 +3,7 @@
 //! Where the order is, and its key, are kept before the authority is told to go on. Whoever comes after a crash goes on
 //! from there, and the certificate that was there before serves until the new one is in its place.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use instant_acme::{
@@ -13,11 +14,11 @@ use model::acme_account::AcmeAccountSpec;
 use model::acme_challenge::{ChallengeKind, ChallengeSpec};
 use model::certificate::{Acme, CertificateSpec, KeyType};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::orders::{self, Begun, Failure};
+use super::registration::Registering;
 use super::web::Patience;
 use super::{challenges, install, registration, words};
 use crate::gateways::{self, WaitFor};
@@ -37,8 +38,7 @@ const DECISION: RetryPolicy = RetryPolicy::new()
 pub(super) struct Attempt<'a> {
     pub(super) control: &'a Control,
     pub(super) certificate: Uuid,
-    /// Held while an account registers, so that it does so once.
-    pub(super) registering: &'a Mutex<()>,
+    pub(super) registering: &'a Registering,
     pub(super) patience: Patience,
 }
 
@@ -53,8 +53,13 @@ impl Attempt<'_> {
     /// Tries, and notes what came of it.
     pub(super) async fn run(self) {
         let id = self.certificate;
+        let begun = match orders::begin(self.control, id).await {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return,
+            Err(error) => return tracing::warn!(certificate.id = %id, %error, "an attempt could not be begun"),
+        };
         let late = |_| Err(Failure::new("the attempt took longer than five minutes"));
-        let failure = match timeout(DEADLINE, self.go()).await.unwrap_or_else(late) {
+        let failure = match timeout(DEADLINE, self.go(&begun)).await.unwrap_or_else(late) {
             Ok(()) => return,
             Err(failure) => Failure {
                 retry_after: self.patience.asked(),
@@ -62,28 +67,31 @@ impl Attempt<'_> {
             },
         };
         tracing::warn!(certificate.id = %id, error = failure.message, "a certificate could not be got");
-        if let Err(error) = orders::fail(self.control, id, &failure).await {
+        if let Err(error) = orders::fail(self.control, &begun, &failure).await {
             tracing::error!(certificate.id = %id, %error, "a failed attempt could not be noted");
         }
     }
 
-    async fn go(&self) -> Result<(), Failure> {
-        let begun = orders::begin(self.control, self.certificate).await?;
+    async fn go(&self, begun: &Begun) -> Result<(), Failure> {
         let Some(work) = self.load().await? else { return Ok(()) };
-        let account = {
-            let _once = self.registering.lock().await;
-            registration::open(self.control, &work.account, &self.patience).await?
+        let got = match self.get(&work, begun).await {
+            Ok(got) => got,
+            Err(Gone::Account(failure)) => {
+                // The next attempt registers anew.
+                registration::forget(self.control, work.account.id.0).await?;
+                return Err(failure);
+            }
+            Err(Gone::Order(failure)) => return Err(failure),
         };
-        let ordered = self.order(&work, &account, begun).await;
-        if let Err(Gone::Account(failure)) = ordered {
-            // The next attempt registers anew.
-            registration::forget(self.control, work.account.id.0).await?;
-            return Err(failure);
-        }
-        let (chain, key) = ordered.map_err(Gone::into_failure)?;
-        install::install(self.control, &work.certificate, &work.acme, (&chain, &key)).await?;
+        install::install(self.control, begun, &work.acme, &got).await?;
         tracing::info!(certificate.name = %work.certificate.spec.name, "a certificate was got");
         Ok(())
+    }
+
+    /// The chain and its key, from the authority that knows the account.
+    async fn get(&self, work: &Work, begun: &Begun) -> Result<Got, Gone> {
+        let account = registration::open(self.control, self.registering, &work.account, &self.patience).await?;
+        self.order(work, &account, begun).await
     }
 
     /// What is wanted now; nothing when the certificate is gone or not automatic any more.
@@ -104,14 +112,13 @@ impl Attempt<'_> {
         }))
     }
 
-    /// The chain and its key.
-    async fn order(&self, work: &Work, account: &Account, begun: Begun) -> Result<(String, String), Gone> {
-        let (mut order, mut key) = match self.resume(account, begun).await {
+    async fn order(&self, work: &Work, account: &Account, begun: &Begun) -> Result<Got, Gone> {
+        let (mut order, mut key) = match self.resume(work, account, begun).await? {
             Some((order, key)) => (order, key),
-            None => (self.begin(work, account).await?, None),
+            None => (self.begin(work, account, begun).await?, None),
         };
         if order.state().status == OrderStatus::Pending {
-            self.prove(work, &mut order).await?;
+            self.prove(work, &mut order, begun).await?;
         }
         if order.state().status == OrderStatus::Ready {
             let made = make_key(work.acme.key_type)?;
@@ -119,21 +126,34 @@ impl Attempt<'_> {
                 .control
                 .secrets()
                 .seal(&self.label(), made.serialize_pem().as_bytes());
-            orders::keep_key(self.control, self.certificate, &sealed).await?;
+            orders::keep_key(self.control, begun, &sealed).await?;
             order.finalize_csr(&request(&work.acme, &made)?).await?;
             key = Some(made.serialize_pem());
         }
         let chain = order.poll_certificate(&DECISION).await?;
         let key = key.ok_or_else(|| Failure::new("the key of the order is not there any more").spent())?;
-        Ok((chain, key))
+        Ok(Got { chain, key })
     }
 
-    /// The order that an earlier attempt left, if it leads anywhere.
-    async fn resume(&self, account: &Account, begun: Begun) -> Option<(Order, Option<String>)> {
-        let mut order = account.order(begun.url?).await.ok()?;
-        let opened = begun
-            .key
-            .and_then(|key| self.control.secrets().open(&self.label(), &key));
+    /// The order that an earlier attempt left, if it leads anywhere and is for the names that are wanted.
+    async fn resume(
+        &self,
+        work: &Work,
+        account: &Account,
+        begun: &Begun,
+    ) -> Result<Option<(Order, Option<String>)>, Gone> {
+        let Some(url) = begun.url.clone() else { return Ok(None) };
+        let mut order = match account.order(url).await {
+            Ok(order) => order,
+            Err(instant_acme::Error::Api(problem)) if words::ends_order(&problem) => return Ok(None),
+            // It is there when the authority can be asked again, and so is its key.
+            Err(error) => return Err(error.into()),
+        };
+        if !is_for(&mut order, &work.acme).await? {
+            return Ok(None);
+        }
+        let sealed = begun.key.as_ref();
+        let opened = sealed.and_then(|key| self.control.secrets().open(&self.label(), key));
         let key = opened.and_then(|key| String::from_utf8(key).ok());
         let usable = match order.state().status {
             OrderStatus::Pending | OrderStatus::Ready => true,
@@ -141,22 +161,22 @@ impl Attempt<'_> {
             OrderStatus::Invalid => false,
         };
         tracing::info!(certificate.id = %self.certificate, usable, "an order was left by an earlier attempt");
-        usable.then_some((order, key))
+        Ok(usable.then_some((order, key)))
     }
 
-    async fn begin(&self, work: &Work, account: &Account) -> Result<Order, Gone> {
+    async fn begin(&self, work: &Work, account: &Account, begun: &Begun) -> Result<Order, Gone> {
         let names = work.acme.domains.iter();
         let identifiers: Vec<Identifier> = names.map(|name| Identifier::Dns(name.as_str().to_owned())).collect();
         let order = account.new_order(&NewOrder::new(&identifiers)).await?;
-        orders::keep_order(self.control, self.certificate, order.url()).await?;
+        orders::keep_order(self.control, begun, order.url()).await?;
         Ok(order)
     }
 
     /// Has the authority look at every name that it does not know to be ours.
-    async fn prove(&self, work: &Work, order: &mut Order) -> Result<(), Gone> {
+    async fn prove(&self, work: &Work, order: &mut Order, begun: &Begun) -> Result<(), Gone> {
         let pending = pending(order, work.acme.challenge).await?;
         if !pending.is_empty() {
-            self.answer(&pending).await?;
+            self.answer(&pending, begun).await?;
             ask(order, work.acme.challenge).await?;
         }
         let decided = order.poll_ready(&DECISION).await;
@@ -174,10 +194,13 @@ impl Attempt<'_> {
     }
 
     /// Has every gateway answer, and waits until they do.
-    async fn answer(&self, pending: &[ChallengeSpec]) -> Result<(), Failure> {
+    async fn answer(&self, pending: &[ChallengeSpec], begun: &Begun) -> Result<(), Failure> {
         self.somebody_runs().await?;
-        let revision = challenges::publish(self.control, self.certificate, pending).await?;
-        let Some(revision) = revision else { return Ok(()) };
+        let published = challenges::publish(self.control, begun, pending).await?;
+        orders::wanted(published.value)?;
+        let Some(revision) = published.revision else {
+            return Ok(());
+        };
         let behind = gateways::wait(self.control, revision, WaitFor::All, GATEWAYS).await?;
         if behind.is_empty() {
             return Ok(());
@@ -204,20 +227,20 @@ impl Attempt<'_> {
     }
 }
 
+/// What the authority gave.
+pub(super) struct Got {
+    /// The chain, as PEM.
+    pub(super) chain: String,
+    /// Its key, as PEM.
+    pub(super) key: String,
+}
+
 /// Why an order leads nowhere.
-enum Gone {
+pub(super) enum Gone {
     /// The authority does not know the account any more.
     Account(Failure),
     /// Everything else.
     Order(Failure),
-}
-
-impl Gone {
-    fn into_failure(self) -> Failure {
-        match self {
-            Self::Account(failure) | Self::Order(failure) => failure,
-        }
-    }
 }
 
 impl From<Failure> for Gone {
@@ -232,6 +255,12 @@ impl From<crate::Error> for Gone {
     }
 }
 
+impl From<sqlx::Error> for Gone {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Order(error.into())
+    }
+}
+
 impl From<instant_acme::Error> for Gone {
     fn from(error: instant_acme::Error) -> Self {
         let failure = Failure::of(&error);
@@ -242,6 +271,17 @@ impl From<instant_acme::Error> for Gone {
             _ => Self::Order(failure),
         }
     }
+}
+
+/// Whether an order is for these names and no others.
+async fn is_for(order: &mut Order, acme: &Acme) -> Result<bool, instant_acme::Error> {
+    let mut ordered = BTreeSet::new();
+    let mut identifiers = order.identifiers();
+    while let Some(identifier) = identifiers.next().await {
+        ordered.insert(identifier?.to_string());
+    }
+    let wanted: BTreeSet<String> = acme.domains.iter().map(ToString::to_string).collect();
+    Ok(ordered == wanted)
 }
 
 /// The challenges of the names that are not proven yet.

@@ -6,15 +6,20 @@ use model::actor::Actor;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::orders::{self, Begun};
 use crate::Control;
-use crate::change::{Change, ChangeRecord, Mode};
+use crate::change::{Change, ChangeRecord, Mode, Written};
 use crate::error::Result;
 use crate::store::to_json;
 
-/// Has gateways answer these challenges, in place of those that an earlier attempt left; returns the revision.
-pub(super) async fn publish(control: &Control, certificate: Uuid, specs: &[ChallengeSpec]) -> Result<Option<i64>> {
+/// Has gateways answer these challenges, in place of those that an earlier attempt left. Tells whether they are wanted still.
+pub(super) async fn publish(control: &Control, begun: &Begun, specs: &[ChallengeSpec]) -> Result<Written<bool>> {
     let author = Actor::system();
-    let written = control.write(&author, Mode::Commit, async |change| {
+    let published = control.write(&author, Mode::Commit, async |change| {
+        if !orders::hold(change, begun).await? {
+            return Ok(false);
+        }
+        let certificate = begun.certificate;
         withdraw(change, certificate, Trace::Recorded).await?;
         for spec in specs {
             let id = Uuid::now_v7();
@@ -29,9 +34,9 @@ pub(super) async fn publish(control: &Control, certificate: Uuid, specs: &[Chall
             change.record(record(id, &spec.name, None, Some(state(&spec.name, certificate))));
             change.publish(Kind::AcmeChallenge, id, Some(to_json(spec)?));
         }
-        Ok(())
+        Ok(true)
     });
-    Ok(written.await?.revision)
+    published.await
 }
 
 /// Whether what is withdrawn stands in the history by itself.

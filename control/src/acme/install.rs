@@ -3,37 +3,52 @@
 use model::actor::Actor;
 use model::certificate::{Acme, CertificateSpec, renewal};
 use model::clock::Timestamp;
-use model::sni::{SniDraft, SniSpec};
+use model::sni::{SniDraft, SniName, SniSpec};
 use model::{Stored, Submission};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::attempt::Got;
 use super::challenges::{self, Trace};
-use super::orders::{self, Failure};
+use super::orders::{self, Begun, Failure};
 use crate::change::Change;
 use crate::error::{Error, Result};
 use crate::store::{self, Precondition};
 use crate::{Control, Mode};
 
-/// Stores chain and key; from the revision on gateways show them.
-pub(super) async fn install(
-    control: &Control,
-    certificate: &Stored<CertificateSpec>,
-    acme: &Acme,
-    (chain, key): (&str, &str),
-) -> Result<(), Failure> {
-    let id = certificate.id.0;
-    let author = Actor::system();
+/// Stores chain and key; from the revision on gateways show them. Nothing is stored when something else is wanted by now.
+pub(super) async fn install(control: &Control, begun: &Begun, acme: &Acme, got: &Got) -> Result<(), Failure> {
+    // Somebody may take a name just then: it is looked at anew, and in the end the certificate is worth more than names.
+    for names in [acme.domains.as_slice(), &acme.domains, &[]] {
+        if store_and_serve(control, begun, names, got).await? {
+            return Ok(());
+        }
+    }
+    Err(Failure::new("its names were taken by somebody else at the same time").at_home())
+}
+
+/// Tells whether it is done; if not, one of the names was taken between the look and the entry.
+async fn store_and_serve(control: &Control, begun: &Begun, names: &[SniName], got: &Got) -> Result<bool, Failure> {
+    let id = begun.certificate;
+    let (author, mut usable) = (Actor::system(), false);
     let written = control.write(&author, Mode::Commit, async |change| {
-        let patch = json!({"cert": chain, "key": key});
+        // First the certificate, then its order: in the order in which a change of it takes them.
+        let held = store::find::<CertificateSpec>(change.connection(), &id.to_string(), true).await?;
+        if held.is_none() || !orders::hold(change, begun).await? {
+            return Ok(false);
+        }
+        let patch = json!({"cert": got.chain, "key": got.key});
         let stored = store::merge::<CertificateSpec>(change, &id.to_string(), Precondition::default(), &patch).await?;
-        serve_names(change, id, acme).await?;
+        usable = true;
+        serve_names(change, id, names).await?;
         challenges::withdraw(change, id, Trace::WithCertificate).await?;
         let next = next_attempt(&stored, change.now());
-        orders::succeed(change, id, acme, next).await
+        orders::succeed(change, id, next).await?;
+        Ok(true)
     });
     match written.await {
-        Ok(_) => Ok(()),
+        Ok(written) => orders::wanted(written.value).map(|()| true),
+        Err(Error::Invalid(_)) if usable => Ok(false),
         Err(Error::Invalid(errors)) => {
             Err(Failure::new(format!("what the authority sent cannot be used: {errors}")).spent())
         }
@@ -42,8 +57,8 @@ pub(super) async fn install(
 }
 
 /// Gives each name that nothing answers yet to the certificate. What somebody gave to another one stays so.
-async fn serve_names(change: &mut Change, certificate: Uuid, acme: &Acme) -> Result<()> {
-    for name in &acme.domains {
+async fn serve_names(change: &mut Change, certificate: Uuid, names: &[SniName]) -> Result<()> {
+    for name in names {
         if store::find::<SniSpec>(change.connection(), name.as_str(), false)
             .await?
             .is_some()

@@ -20,13 +20,22 @@ use crate::{Control, Mode};
 /// The pause after an attempt that never came to the authority.
 const SHORT_PAUSE: time::Duration = time::Duration::minutes(1);
 
-/// An order that was begun and not done with.
-#[derive(Debug, Default)]
+/// How often an order is tried before another one is made: perhaps it alone is what the authority trips over.
+const MOST_FAILURES: i32 = 5;
+
+/// An attempt that began, with the order that an earlier one left.
+#[derive(Debug)]
 pub(super) struct Begun {
-    /// Where the authority has it.
+    /// For which certificate.
+    pub(super) certificate: Uuid,
+    /// Where the authority has the order.
     pub(super) url: Option<String>,
     /// The sealed key that its certificate will have.
     pub(super) key: Option<Vec<u8>>,
+    /// Another one as soon as something else is wanted: from then on this attempt may write nothing.
+    wish: i64,
+    /// Another one as soon as somebody asks for an attempt at once, whatever comes of this one.
+    asked: i64,
 }
 
 /// Why an attempt came to nothing.
@@ -56,7 +65,8 @@ pub(crate) async fn follow(change: &mut Change, id: Uuid, spec: Option<&Certific
         "insert into acme_orders (certificate_id, wanted, fingerprint, next_attempt_at) values ($1, $2, $3, $4)
          on conflict (certificate_id) do update
          set wanted = excluded.wanted, fingerprint = excluded.fingerprint, next_attempt_at = excluded.next_attempt_at,
-             failures = 0, last_error = null, issued_at = null, order_url = null, order_key = null
+             failures = 0, last_error = null, issued_at = null, order_url = null, order_key = null,
+             wish = acme_orders.wish + 1
          where acme_orders.wanted <> excluded.wanted or acme_orders.fingerprint is distinct from excluded.fingerprint",
         id,
         to_json(acme)?,
@@ -114,7 +124,7 @@ pub async fn renew(change: &mut Change, reference: &str) -> Result<Stored<Certif
     }
     let (actor, now) = (change.actor().clone(), change.now());
     sqlx::query!(
-        "update acme_orders set next_attempt_at = $2 where certificate_id = $1",
+        "update acme_orders set next_attempt_at = $2, asked = asked + 1 where certificate_id = $1",
         stored.id.0,
         now
     )
@@ -134,12 +144,13 @@ async fn is_on(connection: &mut PgConnection, acme: &Acme) -> Result<bool> {
     Ok(on.fetch_optional(connection).await?.unwrap_or(false))
 }
 
-/// Has what failed under an account tried again at once.
+/// Has what failed under an account, or fails just now, tried again at once.
 pub(crate) async fn retry(change: &mut Change, account: Uuid) -> Result<()> {
     let now = change.now();
     sqlx::query!(
-        "update acme_orders set next_attempt_at = $2 from certificates
-         where certificates.id = certificate_id and acme_account_id = $1 and last_error is not null",
+        "update acme_orders
+         set asked = asked + 1, next_attempt_at = case when last_error is null then next_attempt_at else $2 end
+         from certificates where certificates.id = certificate_id and acme_account_id = $1",
         account,
         now,
     )
@@ -163,56 +174,73 @@ pub(super) async fn due(control: &Control, busy: &[Uuid], limit: i64) -> Result<
     Ok(due.fetch_all(control.pool()).await?)
 }
 
-/// Notes that an attempt begins; returns what an earlier one left behind.
-pub(super) async fn begin(control: &Control, id: Uuid) -> Result<Begun> {
+/// Notes that an attempt begins; returns what an earlier one left behind. Nothing when there is nothing to get any more.
+pub(super) async fn begin(control: &Control, id: Uuid) -> Result<Option<Begun>> {
     let row = sqlx::query!(
-        "update acme_orders set attempted_at = $2 where certificate_id = $1 returning order_url, order_key",
+        "update acme_orders set attempted_at = $2 where certificate_id = $1
+         returning order_url, order_key, wish, asked",
         id,
         control.now(),
     )
     .fetch_optional(control.pool())
     .await?;
-    Ok(row.map_or_else(Begun::default, |row| Begun {
+    Ok(row.map(|row| Begun {
+        certificate: id,
         url: row.order_url,
         key: row.order_key,
+        wish: row.wish,
+        asked: row.asked,
     }))
 }
 
 /// Keeps where an order is, so that it is gone on with whatever happens; its key comes later.
-pub(super) async fn keep_order(control: &Control, id: Uuid, url: &str) -> Result<()> {
-    sqlx::query!(
-        "update acme_orders set order_url = $2, order_key = null where certificate_id = $1",
-        id,
+pub(super) async fn keep_order(control: &Control, begun: &Begun, url: &str) -> Result<(), Failure> {
+    let kept = sqlx::query!(
+        "update acme_orders set order_url = $3, order_key = null where certificate_id = $1 and wish = $2",
+        begun.certificate,
+        begun.wish,
         url
-    )
-    .execute(control.pool())
-    .await?;
-    Ok(())
+    );
+    wanted(kept.execute(control.pool()).await?.rows_affected() == 1)
 }
 
 /// Keeps the sealed key of an order before the authority gets to know of it.
-pub(super) async fn keep_key(control: &Control, id: Uuid, key: &[u8]) -> Result<()> {
-    sqlx::query!(
-        "update acme_orders set order_key = $2 where certificate_id = $1",
-        id,
+pub(super) async fn keep_key(control: &Control, begun: &Begun, key: &[u8]) -> Result<(), Failure> {
+    let kept = sqlx::query!(
+        "update acme_orders set order_key = $3 where certificate_id = $1 and wish = $2",
+        begun.certificate,
+        begun.wish,
         key
-    )
-    .execute(control.pool())
-    .await?;
-    Ok(())
+    );
+    wanted(kept.execute(control.pool()).await?.rows_affected() == 1)
 }
 
-/// Notes that a certificate was got. What was asked for may have changed meanwhile: then the next attempt is due.
-pub(super) async fn succeed(change: &mut Change, id: Uuid, wanted: &Acme, next: Timestamp) -> Result<()> {
+/// Whether what the attempt is about is wanted still, and will be until the change ends.
+pub(super) async fn hold(change: &mut Change, begun: &Begun) -> Result<bool> {
+    let row = sqlx::query!(
+        "select wish from acme_orders where certificate_id = $1 for update",
+        begun.certificate
+    );
+    let row = row.fetch_optional(change.connection()).await?;
+    Ok(row.is_some_and(|row| row.wish == begun.wish))
+}
+
+/// Gives an attempt up whose certificate is gone, or shall be another one now.
+pub(super) fn wanted(still: bool) -> Result<(), Failure> {
+    if still {
+        return Ok(());
+    }
+    Err(Failure::new("something else is wanted since the attempt began").at_home())
+}
+
+/// Notes that a certificate was got.
+pub(super) async fn succeed(change: &mut Change, id: Uuid, next: Timestamp) -> Result<()> {
     let now = change.now();
     sqlx::query!(
         "update acme_orders
-         set failures = 0, last_error = null, order_url = null, order_key = null,
-             issued_at = case when wanted = $2 then $3::timestamptz end,
-             next_attempt_at = case when wanted = $2 then $4::timestamptz else $3::timestamptz end
+         set failures = 0, last_error = null, order_url = null, order_key = null, issued_at = $2, next_attempt_at = $3
          where certificate_id = $1",
         id,
-        to_json(wanted)?,
         now,
         next,
     )
@@ -221,39 +249,47 @@ pub(super) async fn succeed(change: &mut Change, id: Uuid, wanted: &Acme, next: 
     Ok(())
 }
 
-/// Notes that an attempt failed, and takes its challenges back.
-pub(super) async fn fail(control: &Control, id: Uuid, failure: &Failure) -> Result<()> {
+/// Notes that an attempt failed, and takes its challenges back. It says nothing of what is wanted instead by now.
+pub(super) async fn fail(control: &Control, begun: &Begun, failure: &Failure) -> Result<()> {
     let author = Actor::system();
     let written = control.write(&author, Mode::Commit, async |change| {
-        challenges::withdraw(change, id, Trace::Recorded).await?;
-        let failures = sqlx::query_scalar!(
-            "select failures from acme_orders where certificate_id = $1 for update",
-            id
-        )
-        .fetch_optional(change.connection())
-        .await?;
-        // It may have been deleted meanwhile, or made one that is not automatic.
-        let Some(failures) = failures else { return Ok(()) };
-        let failures = failures.saturating_add(i32::from(failure.counts));
-        let now = change.now();
-        let next = now + until_next(id, failures, failure);
-        sqlx::query!(
-            "update acme_orders
-             set failures = $2, last_error = $3, next_attempt_at = $4,
-                 order_url = case when $5 then null else order_url end,
-                 order_key = case when $5 then null else order_key end
-             where certificate_id = $1",
-            id,
-            failures,
-            failure.message,
-            next,
-            failure.spent,
-        )
-        .execute(change.connection())
-        .await?;
+        // First the order, then its challenges: in the order in which a change of the certificate takes them.
+        let still = hold(change, begun).await?;
+        challenges::withdraw(change, begun.certificate, Trace::Recorded).await?;
+        if still {
+            note(change, begun, failure).await?;
+        }
         Ok(())
     });
     written.await.map(|_| ())
+}
+
+/// What somebody asked for meanwhile stays due at once.
+async fn note(change: &mut Change, begun: &Begun, failure: &Failure) -> Result<()> {
+    let id = begun.certificate;
+    let failures = sqlx::query_scalar!("select failures from acme_orders where certificate_id = $1", id)
+        .fetch_one(change.connection())
+        .await?;
+    let failures = failures.saturating_add(i32::from(failure.counts));
+    let spent = failure.spent || failures >= MOST_FAILURES;
+    let next = change.now() + until_next(id, failures, failure);
+    sqlx::query!(
+        "update acme_orders
+         set failures = $2, last_error = $3,
+             next_attempt_at = case when asked = $6 then $4::timestamptz else next_attempt_at end,
+             order_url = case when $5 then null else order_url end,
+             order_key = case when $5 then null else order_key end
+         where certificate_id = $1",
+        id,
+        failures,
+        failure.message,
+        next,
+        spent,
+        begun.asked,
+    )
+    .execute(change.connection())
+    .await?;
+    Ok(())
 }
 
 fn until_next(id: Uuid, failures: i32, failure: &Failure) -> time::Duration {

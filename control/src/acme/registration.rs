@@ -1,10 +1,14 @@
 //! What an authority knows an account by: made when it is first needed, and again when directory or binding change.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use instant_acme::{Account, AccountCredentials, ExternalAccountKey, NewAccount};
 use model::Stored;
 use model::acme_account::{AcmeAccountSpec, ExternalAccount, binding_key};
 use uuid::Uuid;
 
+use super::attempt::Gone;
 use super::orders::Failure;
 use super::web::{Patience, Web};
 use crate::{Control, acme_accounts};
@@ -15,27 +19,52 @@ struct Known {
     credentials: AccountCredentials,
 }
 
+/// The accounts that register just now: each does so once, and none waits for another.
+#[derive(Debug, Default)]
+pub(super) struct Registering(Mutex<HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Registering {
+    fn of(&self, account: Uuid) -> Arc<tokio::sync::Mutex<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody holds is of no use.
+        all.retain(|id, one| *id == account || Arc::strong_count(one) > 1);
+        all.entry(account).or_default().clone()
+    }
+}
+
 /// The account at its authority, ready to order.
 pub(super) async fn open(
     control: &Control,
+    registering: &Registering,
     account: &Stored<AcmeAccountSpec>,
     patience: &Patience,
-) -> Result<Account, Failure> {
+) -> Result<Account, Gone> {
+    let id = account.id.0;
     let web = Box::new(web(control, &account.spec, patience).await?);
-    let email = account.spec.email.clone().unwrap_or_default();
-    let Some(known) = known(control, account).await? else {
-        return register(control, account, web).await;
+    let found = known(control, account).await?;
+    let known = match found {
+        Some(known) => known,
+        None => {
+            let once = registering.of(id);
+            let _once = once.lock().await;
+            // Another attempt may have registered it meanwhile.
+            match known(control, account).await? {
+                Some(known) => known,
+                None => return register(control, account, web).await,
+            }
+        }
     };
     let opened = Account::builder_with_http(web)
         .from_credentials(known.credentials)
         .await?;
+    let email = account.spec.email.clone().unwrap_or_default();
     if known.email != email {
         let contacts = contacts(&account.spec);
         let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
         opened.update_contacts(&contacts).await?;
         sqlx::query!(
             "update acme_registrations set email = $2 where account_id = $1",
-            account.id.0,
+            id,
             email
         )
         .execute(control.pool())
@@ -83,7 +112,7 @@ async fn known(control: &Control, account: &Stored<AcmeAccountSpec>) -> Result<O
     Ok(credentials.map(|credentials| Known { email, credentials }))
 }
 
-async fn register(control: &Control, account: &Stored<AcmeAccountSpec>, web: Box<Web>) -> Result<Account, Failure> {
+async fn register(control: &Control, account: &Stored<AcmeAccountSpec>, web: Box<Web>) -> Result<Account, Gone> {
     let (id, spec) = (account.id.0, &account.spec);
     let contacts = contacts(spec);
     let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
@@ -137,4 +166,25 @@ fn kid(spec: &AcmeAccountSpec) -> &str {
 
 fn label(id: Uuid) -> String {
     format!("acme_registration/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_account_registers_once_at_a_time_and_waits_for_no_other() {
+        let registering = Registering::default();
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let first = registering.of(one);
+        let held = first.lock().await;
+        assert!(registering.of(one).try_lock().is_err(), "the same account");
+        assert!(registering.of(other).try_lock().is_ok(), "another one");
+        drop(held);
+        assert!(registering.of(one).try_lock().is_ok(), "it is done");
+        drop(first);
+        registering.of(other);
+        let kept = registering.0.lock().expect("a map").len();
+        assert_eq!(kept, 1, "what nobody holds is forgotten");
+    }
 }

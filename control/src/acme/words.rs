@@ -19,8 +19,7 @@ impl Failure {
         Self {
             message: bounded(&sentence(error)),
             retry_after: None,
-            // What the authority refused once it refuses again; what was not asked may be asked again.
-            spent: matches!(error, Error::Api(_)),
+            spent: matches!(error, Error::Api(problem) if ends_order(problem)),
             counts: true,
         }
     }
@@ -63,6 +62,34 @@ impl From<crate::Error> for Failure {
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         Self::from(crate::Error::from(error))
+    }
+}
+
+/// What an authority refused for reasons that stay as long as the order does (RFC 8555, section 6.7).
+const LASTING: [&str; 11] = [
+    NO_ACCOUNT,
+    "alreadyReplaced",
+    "badCSR",
+    "badPublicKey",
+    "caa",
+    "compound",
+    "malformed",
+    "orderNotReady",
+    "rejectedIdentifier",
+    "unauthorized",
+    "unsupportedIdentifier",
+];
+
+/// Whether an order is of no more use after such a refusal. One that another try may bring past, such as a rate limit
+/// or a fault of the authority's own, leaves the order and its key where they are.
+pub(super) fn ends_order(problem: &Problem) -> bool {
+    let status = problem.status.unwrap_or_default();
+    if status >= 500 || status == 429 {
+        return false;
+    }
+    match kind(problem) {
+        Some(kind) => LASTING.contains(&kind),
+        None => matches!(status, 404 | 410),
     }
 }
 
@@ -172,6 +199,39 @@ mod tests {
             assert!(told.contains(words), "{told}");
             assert!(told.ends_with(&format!("; the authority says: no ({kind})")), "{told}");
         }
+    }
+
+    #[test]
+    fn only_refusals_that_stay_end_an_order() {
+        for (status, kind, ends) in [
+            (403, "unauthorized", true),
+            (403, "caa", true),
+            (403, "orderNotReady", true),
+            (400, "malformed", true),
+            (400, "badCSR", true),
+            (400, "rejectedIdentifier", true),
+            (400, "accountDoesNotExist", true),
+            (429, "rateLimited", false),
+            (403, "rateLimited", false),
+            (400, "badNonce", false),
+            (500, "serverInternal", false),
+            (503, "malformed", false),
+            (400, "externalAccountRequired", false),
+            (403, "userActionRequired", false),
+            (400, "invented", false),
+        ] {
+            let refused = problem(json!({"type": format!("{TYPES}{kind}"), "status": status}));
+            assert_eq!(Failure::of(&Error::Api(refused)).spent, ends, "{status} {kind}");
+        }
+        for (body, ends) in [
+            (json!({"type": "about:blank", "status": 404}), true),
+            (json!({"status": 410}), true),
+            (json!({"status": 502}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(ends_order(&problem(body.clone())), ends, "{body}");
+        }
+        assert!(!Failure::of(&Error::Timeout(None)).spent);
     }
 
     #[test]

@@ -79,14 +79,22 @@ pub async fn list(control: &Control, actor: &Actor, query: &ListQuery) -> Result
 pub async fn get(control: &Control, actor: &Actor, id: DeveloperId) -> Result<Developer> {
     authorize(actor, Resource::Applications, Action::Read)?;
     let mut connection = control.pool().acquire().await?;
-    find(&mut connection, id).await
+    read(&mut connection, id).await
 }
 
 /// The row, kept from others' changes until the transaction ends.
 pub(crate) async fn find(connection: &mut PgConnection, id: DeveloperId) -> Result<Developer> {
+    sqlx::query!("select id from developers where id = $1 for update", id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    read(connection, id).await
+}
+
+/// The row as it is now.
+pub(crate) async fn read(connection: &mut PgConnection, id: DeveloperId) -> Result<Developer> {
     sqlx::query_as!(
         Row,
-        "select id, name, email, status, created_at, last_sign_in_at from developers where id = $1 for update",
+        "select id, name, email, status, created_at, last_sign_in_at from developers where id = $1",
         id.0,
     )
     .fetch_optional(connection)
@@ -148,14 +156,13 @@ async fn turn(change: &mut Change, before: Developer, status: DeveloperStatus) -
         after: Some(to_json(&after)?),
     });
     let owned = sqlx::query_scalar!(
-        "select consumer_id from applications where developer_id = $1 and deleted_at is null order by id",
+        r#"select consumer_id as "consumer_id!" from applications
+           where developer_id = $1 and deleted_at is null order by id"#,
         before.id.0,
     )
     .fetch_all(change.connection())
     .await?;
-    for consumer in owned {
-        consumers::republish(change, consumer).await?;
-    }
+    consumers::republish(change, &owned).await?;
     Ok(after)
 }
 

@@ -9,7 +9,7 @@ use crate::accounts::AccountKind;
 use crate::accounts::sessions::Session;
 use crate::error::{Error, Result};
 
-use super::{find, note};
+use super::{note, read};
 
 model::draft! {
     /// What a developer may change of their own account.
@@ -23,7 +23,7 @@ model::draft! {
 pub async fn get(control: &Control, session: &Session) -> Result<Developer> {
     let id = own(session)?;
     let mut connection = control.pool().acquire().await?;
-    find(&mut connection, id).await
+    read(&mut connection, id).await
 }
 
 /// Changes what they are called.
@@ -36,7 +36,7 @@ pub async fn update(control: &Control, session: &Session, submission: Submission
     sqlx::query!("update developers set name = $2 where id = $1", id.0, name)
         .execute(&mut *transaction)
         .await?;
-    let developer = find(&mut transaction, id).await?;
+    let developer = read(&mut transaction, id).await?;
     note(
         &mut transaction,
         &session.actor,

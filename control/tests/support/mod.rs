@@ -42,18 +42,17 @@ impl House {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::create(&control::MIGRATOR).await.expect("a database");
         let clock = Arc::new(ManualClock::at(datetime!(2026-11-23 12:00 UTC)));
-        let settings = Settings {
-            key_brand: "gh".to_owned(),
-            console_url: CONSOLE.to_owned(),
-            portal_url: PORTAL.to_owned(),
-            proxy_url: "http://proxy.test".to_owned(),
-        };
-        let control = Control::new(database.pool().clone(), clock.clone(), Secrets::new([7; 32]), settings);
+        let control = on(database.pool().clone(), clock.clone());
         Self {
             control,
             clock,
             database,
         }
+    }
+
+    /// Control of another node, with connections of its own.
+    pub(crate) fn control_on(&self, pool: sqlx::PgPool) -> Control {
+        on(pool, self.clock.clone())
     }
 
     /// The database, for what no operation shows.
@@ -136,6 +135,17 @@ impl House {
         let mails = sqlx::query_scalar("select body from mails where recipient = $1 order by id").bind(recipient);
         mails.fetch_all(self.pool()).await.expect("mails")
     }
+}
+
+fn on(pool: sqlx::PgPool, clock: Arc<ManualClock>) -> Control {
+    let settings = Settings {
+        key_brand: "gh".to_owned(),
+        console_url: CONSOLE.to_owned(),
+        portal_url: PORTAL.to_owned(),
+        proxy_url: "http://proxy.test".to_owned(),
+        trusted_proxies: Vec::new(),
+    };
+    Control::new(pool, clock, Secrets::new([7; 32]), settings)
 }
 
 /// The token of a link.

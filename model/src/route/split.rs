@@ -108,6 +108,19 @@ impl SplitDraft {
     }
 }
 
+impl Split {
+    /// Every service that it names, with the path of the member that does.
+    pub fn services_named(&self) -> impl Iterator<Item = (String, ServiceId)> {
+        let shares = self.services.iter().enumerate();
+        let shares = shares.map(|(index, share)| (place("services", index), share.service));
+        let by_header = self.by_header.iter().enumerate();
+        let by_header = by_header.map(|(index, choice)| (place("by_header", index), choice.service));
+        let by_cookie = self.by_cookie.iter().enumerate();
+        let by_cookie = by_cookie.map(|(index, choice)| (place("by_cookie", index), choice.service));
+        shares.chain(by_header).chain(by_cookie)
+    }
+}
+
 fn place(list: &str, index: usize) -> String {
     format!("split.{list}.{index}.service")
 }

@@ -8,8 +8,10 @@ mod reader;
 mod tests;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::rt::time::timeout;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use control::Precondition;
@@ -26,6 +28,10 @@ use reader::{Meaning, Node, Reader, path_of, without_nulls};
 
 /// The largest form; an OpenAPI document fits.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The largest form of somebody who is not signed in: names, addresses and passwords fit.
+const MAX_STRANGERS_BYTES: usize = 16 * 1024;
+/// How long a form may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_FIELDS: usize = 1_000;
 
 /// A form that was sent, proven to come from a page of ours.
@@ -165,11 +171,17 @@ impl FromRequest for Form {
             .map(str::to_owned);
         let mut payload = payload.take();
         Box::pin(async move {
-            let form = Self::parse(&read(&mut payload).await?)?;
+            let visit = visit?;
+            let most = if visit.session().is_some() {
+                MAX_BYTES
+            } else {
+                MAX_STRANGERS_BYTES
+            };
+            let form = Self::parse(&read(&mut payload, most, PATIENCE).await?)?;
             let token = header
                 .or_else(|| form.button("csrf").map(str::to_owned))
                 .unwrap_or_default();
-            if visit?.accepts(&token) {
+            if visit.accepts(&token) {
                 Ok(form)
             } else {
                 Err(PageError::StaleForm)
@@ -178,16 +190,21 @@ impl FromRequest for Form {
     }
 }
 
-async fn read(payload: &mut Payload) -> Result<Bytes, PageError> {
-    let mut body = Vec::new();
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| PageError::BadForm("ended early".to_owned()))?;
-        if body.len() + piece.len() > MAX_BYTES {
-            return Err(PageError::FormTooLarge(MAX_BYTES));
+async fn read(payload: &mut Payload, most: usize, patience: Duration) -> Result<Bytes, PageError> {
+    let whole = async {
+        let mut body = Vec::new();
+        while let Some(piece) = payload.next().await {
+            let piece = piece.map_err(|_| PageError::BadForm("ended early".to_owned()))?;
+            if body.len() + piece.len() > most {
+                return Err(PageError::FormTooLarge(most));
+            }
+            body.extend_from_slice(&piece);
         }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body.into())
+        Ok(body.into())
+    };
+    timeout(patience, whole)
+        .await
+        .map_err(|_| PageError::FormTooSlow(patience))?
 }
 
 /// The value at a dotted path.

@@ -125,3 +125,33 @@ proptest! {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_form_has_a_length_and_a_time_to_arrive() {
+    let whole = |length: usize| -> Payload {
+        let pieces = [Ok(Bytes::from(vec![b'a'; length - 1])), Ok(Bytes::from_static(b"b"))];
+        Payload::Stream {
+            payload: futures_util::stream::iter(pieces).boxed_local(),
+        }
+    };
+    let body = read(&mut whole(10), 10, PATIENCE).await.expect("read");
+    assert_eq!(body.as_ref(), b"aaaaaaaaab");
+    let large = read(&mut whole(11), 10, PATIENCE).await;
+    assert!(matches!(large, Err(PageError::FormTooLarge(10))), "{large:?}");
+    let mut silent = Payload::Stream {
+        payload: futures_util::stream::pending().boxed_local(),
+    };
+    let late = read(&mut silent, 10, Duration::from_millis(1)).await;
+    assert!(matches!(late, Err(PageError::FormTooSlow(_))), "{late:?}");
+}
+
+#[actix_web::test]
+async fn who_is_not_signed_in_sends_small_forms() {
+    let house = crate::house::House::new().await;
+    let long = "a".repeat(MAX_STRANGERS_BYTES);
+    let service = house.console().await;
+    let stranger = crate::house::post("/console/login", &format!("email={long}"));
+    assert_eq!(crate::house::call(&service, stranger).await.status, 413);
+    let signed_in = house.post("/console/services/new", &[("name", &long)]).await;
+    assert_eq!(signed_in.status, 422, "read, and refused for what it says");
+}

@@ -191,8 +191,8 @@ async fn curl(account: &PortalAccount, subscriptions: &[NamedSubscription]) -> R
     let Some(approved) = approved else {
         return Ok(None);
     };
-    let apis = offers::apis_of_product(account.control(), approved.subscription.product).await?;
-    Ok(apis.first().and_then(|api| super::apis::first_call(api, YOUR_KEY)))
+    let api = offers::first_of_product(account.control(), approved.subscription.product).await?;
+    Ok(api.and_then(|api| super::apis::first_call(&api, YOUR_KEY)))
 }
 
 async fn edit(account: PortalAccount, id: web::Path<ApplicationId>) -> PageResult {

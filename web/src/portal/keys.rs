@@ -129,9 +129,9 @@ pub(super) async fn shown(
     let of = |state| subscriptions.iter().find(|named| named.subscription.state == state);
     let mut curl = None;
     if let Some(approved) = of(SubscriptionState::Approved) {
-        let apis = offers::apis_of_product(control, approved.subscription.product).await?;
+        let api = offers::first_of_product(control, approved.subscription.product).await?;
         let key = issued.secret.expose();
-        curl = apis.first().and_then(|api| super::apis::first_call(api, key));
+        curl = api.and_then(|api| super::apis::first_call(&api, key));
     }
     let behind = match revision {
         Some(revision) => gateways::wait(control, revision, WaitFor::All, crate::visit::PATIENCE)

@@ -110,7 +110,7 @@ async fn what_needs_somebody_is_listed_with_the_way_there() {
     house
         .sql(
             "insert into gateways (id, name, version, started_at, seen_at, applied_revision)
-             select '00000000-0000-7000-8000-000000000009', 'edge', '1', '2026-11-23 11:00+00', '2026-11-23 12:00+00',
+             select '00000000-0000-7000-8000-000000000009', 'edge', '1', '2026-11-23 11:00+00', now() + interval '1 minute',
                     revision from config_head",
         )
         .await;

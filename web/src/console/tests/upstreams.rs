@@ -64,12 +64,12 @@ async fn edit<S: control::Table>(house: &House, stored: &Stored<S>, typed: &[(&s
     send(house, &path, &path, typed).await
 }
 
-/// A report of a gateway that was heard of so many seconds ago.
+/// A report of a gateway that was heard of so many seconds ago; one that runs is heard of for a minute to come.
 async fn report(house: &House, gateway: &str, age: i64, targets: &Value) {
     house
         .sql(format!(
             "insert into gateways (id, name, version, started_at, seen_at)
-             values (gen_random_uuid(), '{gateway}', '1', now(), timestamptz '2026-11-23 12:00Z' - interval '{age} s');
+             values (gen_random_uuid(), '{gateway}', '1', now(), now() - interval '{age} s');
              insert into gateway_upstreams (gateway_id, upstream_id, told_at, targets)
              select g.id, u.id, g.seen_at, '{targets}' from gateways g, upstreams u where g.name = '{gateway}'"
         ))
@@ -251,11 +251,11 @@ async fn an_upstream_tells_what_its_gateways_know_and_which_of_them_are_silent()
         state("10.0.0.2:80", "ejected", "open"),
         state("10.0.0.3:80", "healthy", "open")
     ]);
-    report(&house, "edge-1", 1, &told).await;
+    report(&house, "edge-1", -60, &told).await;
     report(
         &house,
         "edge-2",
-        2,
+        -60,
         &json!([healthy, state("10.0.0.2:80", "healthy", "closed")]),
     )
     .await;
