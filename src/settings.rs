@@ -86,6 +86,7 @@ pub(crate) struct KeySettings {
 
 /// What stands before this program.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Proxies before it")]
 pub(crate) struct FrontSettings {
     /// Proxies whose `X-Forwarded-*` headers are believed, by gateway, console and portal, as networks (CIDR) separated by
     /// commas; default none.

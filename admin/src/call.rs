@@ -142,10 +142,9 @@ impl Call {
         let written = match &self.claim {
             // What is answered when gateways were waited for takes the place of this.
             Some(claim) => {
+                let keep = (claim, |written: &Written<Reply>| told(written).kept());
                 let control = &self.control;
-                control
-                    .write_once(&self.actor, self.mode, claim, operation, |written| told(written).kept())
-                    .await?
+                control.write_once(&self.actor, self.mode, operation, keep).await?
             }
             None => self.control.write(&self.actor, self.mode, operation).await?,
         };

@@ -148,19 +148,18 @@ impl Control {
         change.finish(mode, value).await
     }
 
-    /// The same for a request that may be sent again: `answer` is kept in the same transaction, so that what was done is
-    /// never done twice, whenever the program or the connection ends.
+    /// The same for a request that may be sent again: what is answered is kept in the same transaction, so that what was
+    /// done is never done twice, whenever the program or the connection ends.
     pub async fn write_once<T>(
         &self,
         actor: &Actor,
         mode: Mode,
-        claim: &Claim,
         operation: impl AsyncFnOnce(&mut Change) -> Result<T>,
-        answer: impl FnOnce(&Written<T>) -> Answer,
+        keep: (&Claim, impl FnOnce(&Written<T>) -> Answer),
     ) -> Result<Written<T>> {
         let mut change = self.begin(actor).await?;
         let value = operation(&mut change).await?;
-        change.finish_and_keep(mode, value, Some((claim, answer))).await
+        change.finish_and_keep(mode, value, Some(keep)).await
     }
 }
 

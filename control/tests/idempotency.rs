@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use control::idempotency::{self, Answer, Claim, Start};
-use control::{Error, Mode};
-use model::Draft as _;
+use control::{Error, Mode, Written};
 use model::actor::Actor;
 use model::service::{ServiceDraft, ServiceSpec};
+use model::{Draft as _, Stored};
 use serde_json::json;
 
 use crate::support::House;
@@ -119,9 +119,10 @@ async fn make(house: &House, actor: &Actor, claim: &Claim) -> control::Result<()
     let written = house.control.write_once(
         actor,
         Mode::Commit,
-        claim,
         async |change| control::create::<ServiceSpec>(change, ServiceDraft::read(&body)).await,
-        |written| answer(written.value.spec.name.as_str().as_bytes()),
+        (claim, |written: &Written<Stored<ServiceSpec>>| {
+            answer(written.value.spec.name.as_str().as_bytes())
+        }),
     );
     written.await.map(drop)
 }

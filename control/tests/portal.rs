@@ -434,26 +434,28 @@ async fn a_changed_product_is_told_of_every_subscriber_in_one_revision() {
 }
 
 #[tokio::test]
-async fn who_subscribes_while_a_product_grows_may_call_all_of_it() {
+async fn who_is_approved_while_a_product_grows_may_call_all_of_it() {
     let house = House::new().await;
     let admin = house.admin().await;
     offer(&house.control, &admin).await;
     another_api(&house, &admin).await;
     let developer = house.developer("dora@example.com").await;
+    let first = write(&house, &developer.actor, async |change| {
+        keys::first(change, application("Checkout").into(), "business").await
+    });
+    let id = first.await.expect("a key").subscription.subscription.id;
     let mut growing = house.control.begin(&admin).await.expect("begun");
     let both = json!({"apis": ["orders", "returns"]});
     control::merge::<model::product::ProductSpec>(&mut growing, "commerce", Precondition::default(), &both)
         .await
         .expect("changed");
-    let subscribed = write(&house, &developer.actor, async |change| {
-        keys::first(change, application("Checkout").into(), "free").await
-    });
-    let (subscribed, grown) = tokio::join!(subscribed, async {
+    let approved = write(&house, &admin, async |change| subscriptions::approve(change, id).await);
+    let (approved, grown) = tokio::join!(approved, async {
         house.until_waiting(1).await;
         growing.finish(Mode::Commit, ()).await
     });
     grown.expect("stored");
-    subscribed.expect("a key");
+    approved.expect("approved");
     assert_eq!(granted(&house).await, [2]);
 }
 
