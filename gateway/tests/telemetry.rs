@@ -331,7 +331,8 @@ async fn responses_say_how_long_they_took_where_that_is_wanted() {
         let began = Instant::now();
         let answer = get(gateway.proxy_addresses()[0], "/slow", &[]).await;
         let whole = began.elapsed().as_millis();
-        let told = names.map(|name| answer.header(name).map(|value| value.parse().expect("milliseconds")));
+        let milliseconds = |value: &str| value.parse::<u128>().expect("milliseconds");
+        let told = names.map(|name| answer.header(name).map(milliseconds));
         match told {
             // Each millisecond is told once, and what the service waits before it answers is its own.
             [Some(service), Some(proxy)] => assert!(wanted && service >= 700 && service + proxy <= whole, "{answer:?}"),

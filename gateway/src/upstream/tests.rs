@@ -395,7 +395,9 @@ fn a_breaker_belongs_to_one_service_and_health_to_all() {
 
 #[test]
 fn metrics_show_each_target_of_each_service_with_the_connections_to_its_address() {
-    let world = World::of(&[100; 2], Algorithm::RoundRobin);
+    let mut world = World::of(&[100; 2], Algorithm::RoundRobin);
+    // As many as open a breaker.
+    world.settings.health.passive.resets = 7;
     let pools = world.pools(2);
     fail(&pools[0], "10.0.0.1:80", Failure::Reset, 7, world.now);
     let held = pick(&pools[1], world.now).expect("a target");

@@ -134,22 +134,10 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
             send.send_reset(Reason::ENHANCE_YOUR_CALM);
         }
         "Refuse" => respond.send_reset(Reason::REFUSED_STREAM),
-        "Stream" => {
-            let mut send = respond.send_response(grpc_head(), false).expect("sent");
-            write(&mut send, message(b"first")).await;
-            let reset = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
-            let _ = notice.send(Notice::Reset(reset.expect("a reset")));
-        }
         "Check" => {
             let mut send = respond.send_response(grpc_head(), false).expect("sent");
             write(&mut send, message(&[8, 1])).await;
             let _ = send.send_trailers(trailers("0"));
-        }
-        "Flood" => {
-            let mut send = respond.send_response(grpc_head(), false).expect("sent");
-            write(&mut send, vec![7; WINDOW].into()).await;
-            let _ = notice.send(Notice::Full);
-            let _ = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
         }
         "Page" => {
             let head = Response::builder().status(503).header("content-type", "text/html");
@@ -157,6 +145,25 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, 
                 .send_response(head.body(()).expect("a response"), false)
                 .expect("sent");
             let _ = send.send_data(Bytes::from_static(b"<p>down"), true);
+        }
+        _ => hold(&method, respond, notice).await,
+    }
+}
+
+/// The methods that never end by themselves.
+async fn hold(method: &str, mut respond: SendResponse<Bytes>, notice: UnboundedSender<Notice>) {
+    match method {
+        "Stream" => {
+            let mut send = respond.send_response(grpc_head(), false).expect("sent");
+            write(&mut send, message(b"first")).await;
+            let reset = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
+            let _ = notice.send(Notice::Reset(reset.expect("a reset")));
+        }
+        "Flood" => {
+            let mut send = respond.send_response(grpc_head(), false).expect("sent");
+            write(&mut send, vec![7; WINDOW].into()).await;
+            let _ = notice.send(Notice::Full);
+            let _ = std::future::poll_fn(|cx| send.poll_reset(cx)).await;
         }
         _ => {
             let reset = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;

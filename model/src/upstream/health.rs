@@ -47,7 +47,8 @@ impl CheckKind {
 pub struct ActiveHealth {
     /// How it speaks to the target; default `http`.
     pub kind: CheckKind,
-    /// What is asked for with `http` and `https`, the service's name with `grpc` and `grpcs`; default `/`, or the whole server.
+    /// What is asked for with `http` and `https`, the service's name with `grpc` and `grpcs`; default `/`, or the whole
+    /// server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The `Host`; default the target's own.
@@ -63,10 +64,11 @@ pub struct ActiveHealth {
     pub unhealthy_threshold: u8,
     /// The statuses of a good answer with `http` and `https`; empty means 200 to 399.
     pub statuses: Vec<u16>,
-    /// Whether a target must prove its name with `https` and `grpcs`; default true. When neither this nor any of the next three is set,
-    /// checks do as the services over TLS that use the upstream, if those all agree.
+    /// Whether a target must prove its name with `https` and `grpcs`; default true. When neither this nor any of the next
+    /// three is set, checks do as the services over TLS that use the upstream, if those all agree.
     pub tls_verify: bool,
-    /// The name that a target must prove with `https` and `grpcs`; default `host`, else that of the services, else the target's own.
+    /// The name that a target must prove with `https` and `grpcs`; default `host`, else that of the services, else the
+    /// target's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_server_name: Option<String>,
     /// Ids of the CA certificates that a target may be signed by with `https` and `grpcs`; default those of the services,
