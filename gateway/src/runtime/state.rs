@@ -97,9 +97,17 @@ impl State {
         })
     }
 
+    /// What cannot be compiled is an error, and the form before it stays, unless the route is to be off.
     fn set_route(&mut self, row: &Row<'_>) -> Result<(), String> {
         let (id, spec) = (row.id.into(), read::<RouteSpec>(row)?);
-        match spec.map(|spec| Settings::compile(id, &spec, &self.secret)) {
+        let settings = match spec {
+            Some(spec) => match Settings::compile(id, &spec, &self.secret) {
+                Err(message) if spec.enabled => return Err(message),
+                settings => settings.ok(),
+            },
+            None => None,
+        };
+        match settings {
             Some(settings) => self.routes.insert(id, Arc::new(settings)),
             None => self.routes.remove(&id),
         };
