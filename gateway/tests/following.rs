@@ -258,6 +258,51 @@ async fn it_serves_on_and_restarts_while_the_database_is_down() {
     std::fs::remove_dir_all(directory).expect("removable");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_collected_while_the_database_is_down_and_arrives_once() {
+    let mut server = TestServer::start().await.expect("a server");
+    let url = server.url().to_owned();
+    MIGRATOR.run(&mut connect(&url).await).await.expect("migrated");
+    let gateway = follow(&url, None);
+    let configuration = Configuration::new()
+        .service(1, "http://127.0.0.1:1")
+        .route(2, 1, "/")
+        .plugin(3, "key-auth", serde_json::json!({}), serde_json::json!({}))
+        .consumer(4, "shop")
+        .key(5, 4, "some-key");
+    let revision = publish(&url, configuration).await;
+    applied(&gateway, revision).await;
+    server.halt().await.expect("halted");
+    for _ in 0..3 {
+        let answer = get(gateway.proxy_addresses()[0], "/", &[("x-api-key", "some-key")]).await;
+        assert_eq!(answer.status, 502);
+    }
+    eventually(async || {
+        let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
+        let waiting = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("gatehouse_usage_rows_waiting "));
+        // More than one when a bucket ended between them.
+        waiting.is_some_and(|rows| rows != "0")
+    })
+    .await;
+    server.resume().await.expect("restarted");
+    let mut connection = connect(server.url()).await;
+    let counted = async |connection: &mut PgConnection| -> Option<i64> {
+        sqlx::query_scalar(
+            "select sum(requests)::bigint from usage_buckets where consumer_id = $1 and credential_id = $2",
+        )
+        .bind(support::id(4))
+        .bind(support::id(5))
+        .fetch_one(connection)
+        .await
+        .expect("a row")
+    };
+    eventually(async || counted(&mut connection).await.is_some()).await;
+    gateway.stop().await;
+    assert_eq!(counted(&mut connection).await, Some(3));
+}
+
 /// A copy may have keys that were revoked since it was made.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_never_serves_an_old_copy_while_the_database_answers() {

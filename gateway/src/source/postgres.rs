@@ -32,8 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 256;
 /// How often the head is looked at, and the gateway reports.
 const TICK: Duration = Duration::from_secs(1);
-/// How often usage is shipped.
-const SHIP: Duration = Duration::from_secs(2);
 /// The longest pause between attempts to come back.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// The channel on which control tells of a new revision.
@@ -73,6 +71,7 @@ impl PostgresSource {
             tracing::warn!(%error, "the database is away at the start");
             tokio::task::block_in_place(|| self.follower.restore());
         }
+        let shipping = tokio::spawn(ship::regularly(pool.clone(), self.usage.clone()));
         let mut pause = Duration::from_millis(50);
         while !*stopping.borrow() {
             let followed = Instant::now();
@@ -92,7 +91,10 @@ impl PostgresSource {
             pause = (pause * 2).min(MAX_PAUSE);
         }
         self.follower.settle().await;
-        self.usage.cut();
+        // A batch that was broken off is shipped again under its number.
+        shipping.abort();
+        let _ = shipping.await;
+        self.usage.collect();
         let last_words = async {
             reach(&pool).await?;
             ship::all(&pool, &self.usage).await?;
@@ -129,9 +131,8 @@ impl PostgresSource {
         self.telemetry.source_up(true);
         self.report_applied(pool).await?;
         let mut told = Told::default();
-        let (mut tick, mut shipping) = (interval(TICK), interval(SHIP));
+        let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        shipping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 notification = listener.try_recv() => {
@@ -146,10 +147,6 @@ impl PostgresSource {
                     self.report_applied(pool).await?;
                     self.report_targets(pool, &mut told).await?;
                     self.refill(pool).await?;
-                }
-                _ = shipping.tick() => {
-                    self.usage.cut();
-                    within(ship::all(pool, &self.usage)).await?;
                 }
             }
         }
@@ -288,7 +285,7 @@ fn json(value: PgValueRef<'_>) -> Result<&[u8], BoxDynError> {
 }
 
 /// No answer in time counts as a failure of the connection. Of many rows each part has this time.
-async fn within<T>(question: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+pub(super) async fn within<T>(question: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     timeout(DEADLINE * 2, question)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))

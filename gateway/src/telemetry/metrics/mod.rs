@@ -98,6 +98,7 @@ pub(crate) struct Configuration {
 #[derive(Debug)]
 pub(crate) struct Queues {
     pub(crate) usage_dropped: IntCounter,
+    pub(crate) usage_callers_dropped: IntCounter,
     pub(crate) usage_waiting: IntGauge,
     pub(crate) access_log_dropped: IntCounter,
     pub(crate) mirrors_dropped: IntCounter,
@@ -271,8 +272,18 @@ impl Configuration {
 impl Queues {
     fn on(shelf: &mut Shelf) -> Self {
         Self {
-            usage_dropped: shelf.counter("gatehouse_usage_batches_dropped_total", "Usage batches that were lost."),
-            usage_waiting: shelf.gauge("gatehouse_usage_batches_waiting", "Usage batches not yet shipped."),
+            usage_dropped: shelf.counter(
+                "gatehouse_usage_requests_dropped_total",
+                "Requests that usage does not know of: too much waited to be shipped.",
+            ),
+            usage_callers_dropped: shelf.counter(
+                "gatehouse_usage_callers_dropped_total",
+                "Requests that usage knows without their caller: too much waited to be shipped.",
+            ),
+            usage_waiting: shelf.gauge(
+                "gatehouse_usage_rows_waiting",
+                "Rows of usage that are not shipped yet.",
+            ),
             mirrors_dropped: shelf.counter(
                 "gatehouse_mirrors_dropped_total",
                 "Copies of requests for mirrors that were not sent.",
