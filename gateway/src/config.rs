@@ -74,7 +74,8 @@ pub enum ProxyProtocol {
 pub enum Source {
     /// The rows that control writes, followed as they change.
     Postgres(String),
-    /// A file in the form of the gateway's own copy, read once.
+    /// A file, read once: for tests that need no database.
+    #[cfg(feature = "testing")]
     File(PathBuf),
 }
 

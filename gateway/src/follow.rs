@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
+#[cfg(feature = "testing")]
 use model::snapshot::Entry;
 use tokio::sync::watch;
 
@@ -107,6 +108,7 @@ impl Follower {
     }
 
     /// Serves a configuration of these entries.
+    #[cfg(feature = "testing")]
     pub(crate) fn apply(&mut self, revision: i64, entries: &[Entry]) {
         self.rows = entries.len();
         self.builder.take(entries);
