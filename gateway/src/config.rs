@@ -127,6 +127,8 @@ pub(crate) mod limits {
     pub(crate) const CONNECTIONS: usize = 50_000;
     /// Client connections at once from one address that is not a trusted proxy.
     pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 2_000;
+    /// Open connections of those who ask for health and metrics.
+    pub(crate) const STATUS_CONNECTIONS: usize = 256;
 }
 
 /// Who this process is among the gateways.

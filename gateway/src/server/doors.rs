@@ -7,7 +7,7 @@ use pingora::apps::HttpServerApp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, ProxyProtocol};
+use crate::config::{Config, ProxyProtocol, limits};
 use crate::error::Error;
 use crate::listener::{self, Connections, Entrance, Secure};
 use crate::stream::Streams;
@@ -26,7 +26,7 @@ impl Door {
     pub(super) fn inner() -> Self {
         Self {
             secure: None,
-            connections: Arc::default(),
+            connections: Arc::new(Connections::bounded(Vec::new(), limits::STATUS_CONNECTIONS)),
             proxy_protocol: ProxyProtocol::Off,
             counted: false,
         }
