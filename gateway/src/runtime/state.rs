@@ -79,7 +79,7 @@ impl State {
             Kind::Target => set(&mut self.targets, row)?,
             Kind::Plugin => set(&mut self.plugins, row)?,
             Kind::Certificate => set(&mut self.tls.certificates, row)?,
-            Kind::Sni => set(&mut self.tls.snis, row)?,
+            Kind::Sni => self.set_sni(row)?,
             Kind::CaCertificate => set(&mut self.tls.authorities, row)?,
             Kind::Consumer => self.known.set_consumer(row.id.into(), read(row)?),
             Kind::Credential => self.known.set_credential(row.id.into(), read(row)?.as_ref())?,
@@ -95,6 +95,14 @@ impl State {
             Kind::AcmeChallenge => Touched::Challenge,
             _ => Touched::Tls,
         })
+    }
+
+    fn set_sni(&mut self, row: &Row<'_>) -> Result<(), String> {
+        let id = row.id.into();
+        let close = |reason| self.tls.close_sni(id, row.body.unwrap_or_default(), reason);
+        let spec = read(row).map_err(close)?;
+        self.tls.set_sni(id, spec);
+        Ok(())
     }
 
     /// What cannot be compiled is an error, and the form before it stays, unless the route is to be off.

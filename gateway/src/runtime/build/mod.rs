@@ -177,7 +177,11 @@ impl Builder {
                     Touched::Caller => {}
                 }
             }
-            Err(message) => drop(self.unreadable.insert((row.kind, row.id), message)),
+            Err(message) => {
+                // The name may be closed from now on.
+                self.changed.tls |= row.kind == Kind::Sni;
+                self.unreadable.insert((row.kind, row.id), message);
+            }
         }
     }
 
