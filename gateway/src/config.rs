@@ -76,7 +76,8 @@ pub enum ProxyProtocol {
 pub enum Source {
     /// The rows that control writes, followed as they change.
     Postgres(String),
-    /// A file in the form of the gateway's own copy, read once.
+    /// A file, read once: for tests that need no database.
+    #[cfg(feature = "testing")]
     File(PathBuf),
 }
 
@@ -130,6 +131,8 @@ pub(crate) mod limits {
     pub(crate) const CONNECTIONS: usize = 50_000;
     /// Client connections at once from one address that is not a trusted proxy.
     pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 2_000;
+    /// Open connections of those who ask for health and metrics.
+    pub(crate) const STATUS_CONNECTIONS: usize = 256;
 }
 
 /// Who this process is among the gateways.

@@ -26,6 +26,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A configuration file cannot be used.
+    #[cfg(feature = "testing")]
     #[error("the configuration file {} cannot be used: {reason}", path.display())]
     File {
         /// Which file.

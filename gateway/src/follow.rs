@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
+#[cfg(feature = "testing")]
 use model::snapshot::Entry;
 use tokio::sync::watch;
 
 use crate::runtime::{Builder, Problem, Row, Runtime};
+use crate::source::Point;
 use crate::source::copy::{Copy, Step};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
@@ -23,7 +25,8 @@ pub(crate) struct Follower {
     telemetry: Arc<Telemetry>,
     copy: Option<Copy>,
     secret: [u8; 32],
-    revision: Option<i64>,
+    /// What is served.
+    point: Option<Point>,
     /// Rows that were taken since the last revision.
     rows: usize,
 }
@@ -43,14 +46,14 @@ impl Follower {
             telemetry,
             copy,
             secret: *secret,
-            revision: None,
+            point: None,
             rows: 0,
         }
     }
 
-    /// The revision that is served; none before the first one.
-    pub(crate) fn revision(&self) -> Option<i64> {
-        self.revision
+    /// What is served; nothing before the first revision.
+    pub(crate) fn point(&self) -> Option<Point> {
+        self.point
     }
 
     /// What is known of upstreams.
@@ -72,10 +75,10 @@ impl Follower {
     /// come to its end, does no harm: its rows come again.
     pub(crate) fn begin(&mut self) {
         self.rows = 0;
-        if self.revision.is_none() {
+        if self.point.is_none() {
             self.builder.forget(&self.secret);
         }
-        match (&mut self.copy, self.revision) {
+        match (&mut self.copy, self.point) {
             (Some(copy), None) => copy.begin_all(),
             (Some(copy), Some(_)) => copy.begin_changes(),
             (None, _) => {}
@@ -98,28 +101,28 @@ impl Follower {
         }
     }
 
-    /// Serves `revision`, whose rows are those before and those that were taken since, and keeps them.
-    pub(crate) async fn finish(&mut self, revision: i64) {
-        tokio::task::block_in_place(|| self.serve(revision));
+    /// Serves the revision of `point`, whose rows are those before and those that were taken since, and keeps them.
+    pub(crate) async fn finish(&mut self, point: Point) {
+        tokio::task::block_in_place(|| self.serve(point));
         if let Some(copy) = &mut self.copy {
-            copy.finish(revision).await;
+            copy.finish(point).await;
         }
     }
 
     /// Serves a configuration of these entries.
+    #[cfg(feature = "testing")]
     pub(crate) fn apply(&mut self, revision: i64, entries: &[Entry]) {
         self.rows = entries.len();
         self.builder.take(entries);
-        self.serve(revision);
+        self.serve(Point::unmarked(revision));
     }
 
-    /// Serves `revision`.
-    fn serve(&mut self, revision: i64) {
-        let began = Instant::now();
+    fn serve(&mut self, point: Point) {
+        let (began, revision) = (Instant::now(), point.revision);
         let runtime = self.builder.finish(revision);
         self.current.store(Some(runtime));
         self.changed.send_replace(Some(revision));
-        self.revision = Some(revision);
+        self.point = Some(point);
         let problems = self.builder.problems();
         self.telemetry.applied(revision, problems.len(), began.elapsed());
         self.telemetry.certificates(&self.builder.expiries());
@@ -156,14 +159,14 @@ impl Follower {
                 self.builder.forget(&self.secret);
             }
         });
-        let Some(revision) = restored else { return };
-        tracing::info!(revision, "starting with the copy of an earlier run");
-        self.serve(revision);
+        let Some(point) = restored else { return };
+        tracing::info!(revision = point.revision, "starting with the copy of an earlier run");
+        self.serve(point);
     }
 
     /// Forgets everything, to load from the beginning: the source's history is another one.
     pub(crate) fn forget(&mut self) {
         self.builder.forget(&self.secret);
-        self.revision = None;
+        self.point = None;
     }
 }

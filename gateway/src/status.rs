@@ -62,8 +62,9 @@ impl HttpServerApp for Status {
         if !matches!(read, Ok(Ok(true))) {
             return None;
         }
-        let stopping = *shutdown.borrow();
-        session.set_keepalive((!stopping).then_some(PATIENCE.as_secs()));
+        // Only who can be answered again may stay: clients of HTTP/1.0 wait for the end of the connection.
+        let stays = session.get_keepalive().is_some() && !*shutdown.borrow();
+        session.set_keepalive(stays.then_some(PATIENCE.as_secs()));
         let (head, body) = self.response(&session).into_parts();
         let settings = HttpPersistentSettings::for_session(&session);
         let sent = timeout(PATIENCE, async {

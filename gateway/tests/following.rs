@@ -258,6 +258,119 @@ async fn it_serves_on_and_restarts_while_the_database_is_down() {
     std::fs::remove_dir_all(directory).expect("removable");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_collected_while_the_database_is_down_and_arrives_once() {
+    let mut server = TestServer::start().await.expect("a server");
+    let url = server.url().to_owned();
+    MIGRATOR.run(&mut connect(&url).await).await.expect("migrated");
+    let gateway = follow(&url, None);
+    let configuration = Configuration::new()
+        .service(1, "http://127.0.0.1:1")
+        .route(2, 1, "/")
+        .plugin(3, "key-auth", serde_json::json!({}), serde_json::json!({}))
+        .consumer(4, "shop")
+        .key(5, 4, "some-key");
+    let revision = publish(&url, configuration).await;
+    applied(&gateway, revision).await;
+    server.halt().await.expect("halted");
+    for _ in 0..3 {
+        let answer = get(gateway.proxy_addresses()[0], "/", &[("x-api-key", "some-key")]).await;
+        assert_eq!(answer.status, 502);
+    }
+    eventually(async || {
+        let metrics = get(gateway.status_address(), "/metrics", &[]).await.body;
+        let waiting = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("gatehouse_usage_rows_waiting "));
+        // More than one when a bucket ended between them.
+        waiting.is_some_and(|rows| rows != "0")
+    })
+    .await;
+    server.resume().await.expect("restarted");
+    let mut connection = connect(server.url()).await;
+    let counted = async |connection: &mut PgConnection| -> Option<i64> {
+        sqlx::query_scalar(
+            "select sum(requests)::bigint from usage_buckets where consumer_id = $1 and credential_id = $2",
+        )
+        .bind(support::id(4))
+        .bind(support::id(5))
+        .fetch_one(connection)
+        .await
+        .expect("a row")
+    };
+    eventually(async || counted(&mut connection).await.is_some()).await;
+    gateway.stop().await;
+    assert_eq!(counted(&mut connection).await, Some(3));
+}
+
+/// Takes back the newest revision and gives its number to another one, which has this route.
+async fn rewrite(url: &str, number: u128, path: &str) {
+    let mut connection = connect(url).await;
+    let mut transaction = connection.begin().await.expect("a transaction");
+    for statement in [
+        "delete from config_entries where revision = (select revision from config_head)",
+        "update config_head set revision = revision - 1",
+        "update config_head set revision = revision + 1",
+    ] {
+        let done = sqlx::query(statement).execute(&mut *transaction).await;
+        done.expect("written");
+    }
+    for entry in Configuration::new().route(number, 1, path).0 {
+        sqlx::query(
+            "insert into config_entries (kind, id, revision, body) select $1, $2, revision, $3 from config_head",
+        )
+        .bind(entry.kind.as_str())
+        .bind(entry.id)
+        .bind(entry.body)
+        .execute(&mut *transaction)
+        .await
+        .expect("written");
+    }
+    transaction.commit().await.expect("committed");
+}
+
+/// A server that lagged behind took over, or a backup was restored, and enough was written since.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_history_with_the_same_numbers_is_loaded_anew() {
+    let mut server = TestServer::start().await.expect("a server");
+    let url = server.url().to_owned();
+    MIGRATOR.run(&mut connect(&url).await).await.expect("migrated");
+    let upstream = Upstream::start().await;
+    let directory = std::env::temp_dir().join(format!("gatehouse-following-{}", Uuid::now_v7()));
+    let gateway = follow(&url, Some(directory.clone()));
+    let service = Configuration::new().service(1, &format!("http://{}", upstream.address));
+    publish(&url, service.route(2, 1, "/kept")).await;
+    let revision = publish(&url, Configuration::new().route(3, 1, "/lost")).await;
+    applied(&gateway, revision).await;
+    let status = async |gateway: &Running, path: &str| get(gateway.proxy_addresses()[0], path, &[]).await.status;
+    assert_eq!(status(&gateway, "/lost").await, 200);
+
+    rewrite(&url, 4, "/other").await;
+    eventually(async || status(&gateway, "/other").await == 200).await;
+    assert_eq!(
+        (status(&gateway, "/lost").await, status(&gateway, "/kept").await),
+        (404, 200)
+    );
+    assert_eq!(gateway.revision(), Some(revision));
+    gateway.stop().await;
+
+    // The copy is of a history that is gone when the database is back.
+    rewrite(&url, 5, "/newest").await;
+    server.halt().await.expect("halted");
+    let again = follow(&url, Some(directory.clone()));
+    applied(&again, revision).await;
+    assert_eq!(status(&again, "/other").await, 200);
+    server.resume().await.expect("restarted");
+    publish(server.url(), Configuration::new().route(6, 1, "/next")).await;
+    eventually(async || status(&again, "/newest").await == 200).await;
+    assert_eq!(
+        (status(&again, "/other").await, status(&again, "/next").await),
+        (404, 200)
+    );
+    again.stop().await;
+    std::fs::remove_dir_all(directory).expect("removable");
+}
+
 /// A copy may have keys that were revoked since it was made.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_never_serves_an_old_copy_while_the_database_answers() {

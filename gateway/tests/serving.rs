@@ -426,6 +426,61 @@ async fn health_and_metrics_are_answered() {
     gateway.stop().await;
 }
 
+/// `raw` ends with the connection, which only `Connection: close` asks for in HTTP/1.1.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_port_leaves_no_connection_open_to_who_cannot_use_it() {
+    let gateway = Configuration::new().start();
+    let status = gateway.status_address();
+    for request in [
+        "GET /livez HTTP/1.0\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    ] {
+        let answer = raw(status, request.as_bytes()).await.to_ascii_lowercase();
+        assert!(
+            answer.contains("connection: close") && answer.ends_with("alive\n"),
+            "{answer}"
+        );
+    }
+    // Others may go on: two answers come before the end.
+    let first = "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n";
+    let last = "GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answers = raw(status, format!("{first}{last}").as_bytes()).await;
+    assert!(
+        answers.contains("alive\n") && answers.contains("ready, revision 1"),
+        "{answers}"
+    );
+    gateway.stop().await;
+}
+
+/// Slow scrapers and port scans leave the descriptors to clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_port_has_a_bound_of_connections() {
+    let gateway = Configuration::new().start();
+    let status = gateway.status_address();
+    let mut held = Vec::new();
+    for _ in 0..256 {
+        held.push(TcpStream::connect(status).await.expect("a connection"));
+    }
+    support::eventually(async || {
+        let mut one_more = TcpStream::connect(status).await.expect("a connection");
+        let read = timeout(Duration::from_secs(5), one_more.read(&mut [0; 8])).await;
+        // Closed at once, which those that are held are not.
+        matches!(read, Ok(Ok(0) | Err(_)))
+    })
+    .await;
+    drop(held);
+    support::eventually(async || {
+        let request = b"GET /livez HTTP/1.0\r\n\r\n";
+        let mut stream = TcpStream::connect(status).await.expect("a connection");
+        let mut answer = Vec::new();
+        stream.write_all(request).await.is_ok()
+            && stream.read_to_end(&mut answer).await.is_ok()
+            && answer.ends_with(b"alive\n")
+    })
+    .await;
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_named_with_its_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -48,7 +48,8 @@ impl Connections {
         }
     }
 
-    fn bounded(trusted: Vec<IpNet>, most: usize) -> Self {
+    /// So many at most.
+    pub(crate) fn bounded(trusted: Vec<IpNet>, most: usize) -> Self {
         Self {
             open: Mutex::default(),
             trusted,

@@ -33,14 +33,14 @@ pub struct Settings {
     pub trace_sampling: Option<f64>,
     /// Chooses one of several services for each request.
     pub split: Option<Box<Split>>,
-    /// What it asks for; the error says why that cannot be looked for.
-    pub rule: Result<Rule, String>,
+    /// What it asks for.
+    pub rule: Rule,
 }
 
 impl Settings {
-    /// Makes what requests need of a spec, under a deployment's secret.
-    pub fn compile(id: RouteId, spec: &RouteSpec, secret: &[u8; 32]) -> Self {
-        Self {
+    /// Makes what requests need of a spec, under a deployment's secret; the error says why it cannot be looked for.
+    pub fn compile(id: RouteId, spec: &RouteSpec, secret: &[u8; 32]) -> Result<Self, String> {
+        Ok(Self {
             id,
             name: spec.name.to_string(),
             leads_to: spec.service,
@@ -53,7 +53,7 @@ impl Settings {
             access_log: spec.access_log,
             trace_sampling: spec.trace_sampling,
             split: spec.split.as_ref().map(|split| Box::new(Split::new(split, secret))),
-            rule: Rule::compile(id, spec),
-        }
+            rule: Rule::compile(id, spec)?,
+        })
     }
 }

@@ -79,7 +79,7 @@ impl State {
             Kind::Target => set(&mut self.targets, row)?,
             Kind::Plugin => set(&mut self.plugins, row)?,
             Kind::Certificate => set(&mut self.tls.certificates, row)?,
-            Kind::Sni => set(&mut self.tls.snis, row)?,
+            Kind::Sni => self.set_sni(row)?,
             Kind::CaCertificate => set(&mut self.tls.authorities, row)?,
             Kind::Consumer => self.known.set_consumer(row.id.into(), read(row)?),
             Kind::Credential => self.known.set_credential(row.id.into(), read(row)?.as_ref())?,
@@ -97,9 +97,25 @@ impl State {
         })
     }
 
+    fn set_sni(&mut self, row: &Row<'_>) -> Result<(), String> {
+        let id = row.id.into();
+        let close = |reason| self.tls.close_sni(id, row.body.unwrap_or_default(), reason);
+        let spec = read(row).map_err(close)?;
+        self.tls.set_sni(id, spec);
+        Ok(())
+    }
+
+    /// What cannot be compiled is an error, and the form before it stays, unless the route is to be off.
     fn set_route(&mut self, row: &Row<'_>) -> Result<(), String> {
         let (id, spec) = (row.id.into(), read::<RouteSpec>(row)?);
-        match spec.map(|spec| Settings::compile(id, &spec, &self.secret)) {
+        let settings = match spec {
+            Some(spec) => match Settings::compile(id, &spec, &self.secret) {
+                Err(message) if spec.enabled => return Err(message),
+                settings => settings.ok(),
+            },
+            None => None,
+        };
+        match settings {
             Some(settings) => self.routes.insert(id, Arc::new(settings)),
             None => self.routes.remove(&id),
         };

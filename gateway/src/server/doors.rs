@@ -7,9 +7,9 @@ use pingora::apps::HttpServerApp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, ProxyProtocol};
+use crate::config::{Config, ProxyProtocol, limits};
 use crate::error::Error;
-use crate::listener::{self, Entrance, Hours, Reception, Secure};
+use crate::listener::{self, Connections, Entrance, Hours, Reception, Secure};
 use crate::proxy::Proxy;
 use crate::status::Status;
 use crate::stream::Streams;
@@ -127,7 +127,7 @@ impl Doors {
 /// One that clients cannot fill.
 fn inner(telemetry: Arc<Telemetry>) -> Reception {
     Reception {
-        connections: Arc::default(),
+        connections: Arc::new(Connections::bounded(Vec::new(), limits::STATUS_CONNECTIONS)),
         telemetry,
         proxy_protocol: ProxyProtocol::Off,
     }

@@ -25,6 +25,7 @@ use crate::proxy::{COPIES, Proxy};
 use crate::runtime::{Builder, Runtime};
 use crate::sockets::Sockets;
 use crate::source::copy::Copy;
+#[cfg(feature = "testing")]
 use crate::source::file;
 use crate::source::postgres::{self, PostgresSource};
 use crate::status::Status;
@@ -316,6 +317,7 @@ fn start_source(
         )
     };
     match &config.source {
+        #[cfg(feature = "testing")]
         Source::File(path) => {
             let (revision, entries) = file::read(path)?;
             follower(None).apply(revision, &entries);

@@ -1,4 +1,4 @@
-//! A configuration in a file that people or automation write: a first line with the SHA-256 of the rest, which is JSON.
+//! A configuration in a file, for tests that need no database: a first line with the SHA-256 of the rest, which is JSON.
 
 use std::fs;
 use std::path::Path;

@@ -14,7 +14,9 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow, PgValue
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Row as _, Transaction, ValueRef as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use uuid::Uuid;
 
+use super::point::Point;
 use super::report::{Reporter, Told};
 use super::ship;
 use crate::config::Instance;
@@ -32,8 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 256;
 /// How often the head is looked at, and the gateway reports.
 const TICK: Duration = Duration::from_secs(1);
-/// How often usage is shipped.
-const SHIP: Duration = Duration::from_secs(2);
 /// The longest pause between attempts to come back.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// The channel on which control tells of a new revision.
@@ -73,6 +73,7 @@ impl PostgresSource {
             tracing::warn!(%error, "the database is away at the start");
             tokio::task::block_in_place(|| self.follower.restore());
         }
+        let shipping = tokio::spawn(ship::regularly(pool.clone(), self.usage.clone()));
         let mut pause = Duration::from_millis(50);
         while !*stopping.borrow() {
             let followed = Instant::now();
@@ -92,7 +93,10 @@ impl PostgresSource {
             pause = (pause * 2).min(MAX_PAUSE);
         }
         self.follower.settle().await;
-        self.usage.cut();
+        // A batch that was broken off is shipped again under its number.
+        shipping.abort();
+        let _ = shipping.await;
+        self.usage.collect();
         let last_words = async {
             reach(&pool).await?;
             ship::all(&pool, &self.usage).await?;
@@ -129,9 +133,8 @@ impl PostgresSource {
         self.telemetry.source_up(true);
         self.report_applied(pool).await?;
         let mut told = Told::default();
-        let (mut tick, mut shipping) = (interval(TICK), interval(SHIP));
+        let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        shipping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 notification = listener.try_recv() => {
@@ -147,16 +150,13 @@ impl PostgresSource {
                     self.report_targets(pool, &mut told).await?;
                     self.refill(pool).await?;
                 }
-                _ = shipping.tick() => {
-                    self.usage.cut();
-                    within(ship::all(pool, &self.usage)).await?;
-                }
             }
         }
     }
 
     async fn report_applied(&self, pool: &PgPool) -> sqlx::Result<()> {
-        self.report(pool, self.follower.revision().unwrap_or(0)).await
+        let served = self.follower.point().map_or(0, |point| point.revision);
+        self.report(pool, served).await
     }
 
     async fn report_targets(&self, pool: &PgPool, told: &mut Told) -> sqlx::Result<()> {
@@ -172,23 +172,25 @@ impl PostgresSource {
 
     /// Applies everything above the revision that is served; says whether there was something.
     async fn catch_up(&mut self, pool: &PgPool) -> sqlx::Result<bool> {
-        let (mut transaction, head) = within(look(pool)).await?;
-        let known = self.follower.revision();
-        if known == Some(head) {
+        let known = self.follower.point();
+        let (mut transaction, head, mark) = within(look(pool, known)).await?;
+        let goes_on = known.is_some_and(|known| known.leads_to(head, mark));
+        if goes_on && known.is_some_and(|known| known.revision == head.revision) {
             self.telemetry.source_confirmed();
             return Ok(false);
         }
-        if known.is_some_and(|known| known > head) {
+        if let Some(known) = known.filter(|_| !goes_on) {
+            let (known, head) = (known.revision, head.revision);
             tracing::warn!(
                 known,
                 head,
-                "the database has an older history than the one served: loading it anew"
+                "the history of the database is not the one that was followed: loading everything anew"
             );
             self.follower.forget();
         }
         self.follower.begin();
-        let above = self.follower.revision().unwrap_or(0);
-        let mut rows = rows(&mut transaction, above, head);
+        let above = self.follower.point().map_or(0, |point| point.revision);
+        let mut rows = rows(&mut transaction, above, head.revision);
         while let Some(some) = within(async { rows.next().await.transpose() }).await? {
             for row in &some {
                 if let Some(row) = read(row)? {
@@ -210,9 +212,9 @@ impl PostgresSource {
         if !copy.wants_all() {
             return Ok(());
         }
-        let (mut transaction, head) = within(look(pool)).await?;
+        let (mut transaction, head, _) = within(look(pool, None)).await?;
         copy.begin_all();
-        let mut rows = rows(&mut transaction, 0, head);
+        let mut rows = rows(&mut transaction, 0, head.revision);
         while let Some(some) = within(async { rows.next().await.transpose() }).await? {
             for row in &some {
                 if let Some(row) = read(row)? {
@@ -231,16 +233,24 @@ async fn reach(pool: &PgPool) -> sqlx::Result<()> {
     pool.connect_options().connect().await?.close().await
 }
 
-/// The head, and a transaction in which it stays that.
-async fn look(pool: &PgPool) -> sqlx::Result<(Transaction<'static, Postgres>, i64)> {
+/// The head and the mark that its history has at the revision of `known`, and a transaction in which they stay that.
+async fn look(
+    pool: &PgPool,
+    known: Option<Point>,
+) -> sqlx::Result<(Transaction<'static, Postgres>, Point, Option<Uuid>)> {
     let mut transaction = pool.begin().await?;
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *transaction)
         .await?;
-    let head = sqlx::query_scalar("select revision from config_head")
-        .fetch_one(&mut *transaction)
-        .await?;
-    Ok((transaction, head))
+    let (revision, mark, of_known) = sqlx::query_as(
+        "select revision, (select mark from config_history where revision = config_head.revision),
+                (select mark from config_history where revision = $1)
+         from config_head",
+    )
+    .bind(known.map_or(0, |known| known.revision))
+    .fetch_one(&mut *transaction)
+    .await?;
+    Ok((transaction, Point { revision, mark }, of_known))
 }
 
 /// The rows above a revision as they come, many at a time. Their order has no meaning: each object has one row.
@@ -288,7 +298,7 @@ fn json(value: PgValueRef<'_>) -> Result<&[u8], BoxDynError> {
 }
 
 /// No answer in time counts as a failure of the connection. Of many rows each part has this time.
-async fn within<T>(question: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+pub(super) async fn within<T>(question: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     timeout(DEADLINE * 2, question)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))

@@ -1,17 +1,45 @@
 //! Ships usage: a batch arrives whole and once, however often it is sent.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use model::clock::Timestamp;
-use model::usage::{BUCKET_SECONDS, UsageBatch, UsageCounts, UsageKey};
+use model::usage::{BUCKET_SECONDS, LATENCY_BUCKETS, UsageBatch, UsageCounts, UsageKey};
+use serde::Serialize;
 use sqlx::types::Json;
 use sqlx::{PgPool, Postgres, Transaction};
+use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
+use super::postgres::within;
 use crate::usage::Recorder;
 
-/// Ships every batch that waits, oldest first.
+/// How often usage is collected and shipped.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Collects what was counted and ships it, again and again, and apart from everything else: while the database is away
+/// it is collected all the same, and what is long in coming does not hold up the configuration.
+pub(super) async fn regularly(pool: PgPool, usage: Arc<Recorder>) {
+    let mut period = interval(PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut fails = false;
+    loop {
+        period.tick().await;
+        usage.collect();
+        let shipped = all(&pool, &usage).await;
+        if let Err(error) = &shipped
+            && !fails
+        {
+            tracing::warn!(%error, "usage waits until it can be shipped");
+        }
+        fails = shipped.is_err();
+    }
+}
+
+/// Ships every batch that waits.
 pub(super) async fn all(pool: &PgPool, usage: &Recorder) -> sqlx::Result<()> {
-    while let Some(batch) = usage.oldest() {
-        ship(pool, &batch).await?;
+    while let Some(batch) = usage.batch() {
+        within(ship(pool, &batch)).await?;
         usage.shipped(batch.number);
     }
     Ok(())
@@ -52,7 +80,7 @@ async fn ship(pool: &PgPool, batch: &UsageBatch) -> sqlx::Result<()> {
 
 /// Adds counts to buckets. One parameter carries all rows, as a JSON array, because histograms are arrays themselves.
 async fn add(transaction: &mut Transaction<'static, Postgres>, rows: &[&(UsageKey, UsageCounts)]) -> sqlx::Result<()> {
-    let rows: Vec<serde_json::Value> = rows.iter().map(|(key, counts)| row(key, counts)).collect();
+    let rows: Vec<Row<'_>> = rows.iter().map(|(key, counts)| row(key, counts)).collect();
     sqlx::query(
         "insert into usage_buckets as known
             (bucket, seconds, route_id, service_id, consumer_id, credential_id, status, reason,
@@ -75,21 +103,37 @@ async fn add(transaction: &mut Transaction<'static, Postgres>, rows: &[&(UsageKe
     Ok(())
 }
 
-fn row(key: &UsageKey, counts: &UsageCounts) -> serde_json::Value {
+/// A row as the statement reads it.
+#[derive(Serialize)]
+struct Row<'a> {
+    bucket: i64,
+    route: Uuid,
+    service: Uuid,
+    consumer: Uuid,
+    credential: Uuid,
+    status: u16,
+    reason: &'static str,
+    requests: u64,
+    latency: u64,
+    upstream: u64,
+    histogram: &'a [u64; LATENCY_BUCKETS],
+}
+
+fn row<'a>(key: &UsageKey, counts: &'a UsageCounts) -> Row<'a> {
     let id = |id: Option<Uuid>| id.unwrap_or(Uuid::nil());
-    serde_json::json!({
-        "bucket": key.bucket,
-        "route": id(key.route.map(|id| id.0)),
-        "service": id(key.service.map(|id| id.0)),
-        "consumer": id(key.consumer.map(|id| id.0)),
-        "credential": id(key.credential.map(|id| id.0)),
-        "status": key.status,
-        "reason": key.reason.map_or("", model::reason::Reason::code),
-        "requests": counts.requests,
-        "latency": counts.latency_us,
-        "upstream": counts.upstream_us,
-        "histogram": counts.histogram,
-    })
+    Row {
+        bucket: key.bucket,
+        route: id(key.route.map(|id| id.0)),
+        service: id(key.service.map(|id| id.0)),
+        consumer: id(key.consumer.map(|id| id.0)),
+        credential: id(key.credential.map(|id| id.0)),
+        status: key.status,
+        reason: key.reason.map_or("", model::reason::Reason::code),
+        requests: counts.requests,
+        latency: counts.latency_us,
+        upstream: counts.upstream_us,
+        histogram: &counts.histogram,
+    }
 }
 
 /// Notes when credentials were last accepted, to the width of a bucket.

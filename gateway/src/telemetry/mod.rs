@@ -223,9 +223,14 @@ impl Telemetry {
         *confirmed = Some(Instant::now());
     }
 
-    /// Batches of usage that were dropped because they could not be shipped for long.
+    /// Requests that usage lost because it could not be shipped for long.
     pub(crate) fn usage_dropped(&self) -> &IntCounter {
         &self.metrics.queues.usage_dropped
+    }
+
+    /// Requests whose callers it lost for that.
+    pub(crate) fn usage_callers_dropped(&self) -> &IntCounter {
+        &self.metrics.queues.usage_callers_dropped
     }
 
     /// A copy of a request was not sent.
@@ -233,7 +238,7 @@ impl Telemetry {
         self.metrics.queues.mirrors_dropped.inc();
     }
 
-    /// Batches of usage that wait to be shipped.
+    /// Rows of usage that wait to be shipped.
     pub(crate) fn usage_waiting(&self) -> &IntGauge {
         &self.metrics.queues.usage_waiting
     }

@@ -12,8 +12,10 @@ use model::certificate::CertificateSpec;
 use model::clock::Timestamp;
 use model::id::{CaCertificateId, CertificateId, SniId};
 use model::sealing::{Place, PrivateKey, Sealer};
-use model::sni::SniSpec;
+use model::sni::{SniName, SniSpec};
 use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::host::{Host, Rules};
@@ -52,7 +54,9 @@ struct Made {
 pub(crate) struct Compiler {
     sealer: Sealer,
     pub(crate) certificates: BTreeMap<CertificateId, CertificateSpec>,
-    pub(crate) snis: BTreeMap<SniId, SniSpec>,
+    snis: BTreeMap<SniId, SniSpec>,
+    /// Names whose rows cannot be read.
+    closed: BTreeMap<SniId, (SniName, Arc<Host>)>,
     pub(crate) authorities: BTreeMap<CaCertificateId, CaCertificateSpec>,
     pub(super) keys: HashMap<CertificateId, (CertificateSpec, Arc<Keys>)>,
     made: HashMap<SniId, Made>,
@@ -68,6 +72,7 @@ impl Compiler {
             sealer: Sealer::new(secret),
             certificates: BTreeMap::new(),
             snis: BTreeMap::new(),
+            closed: BTreeMap::new(),
             authorities: BTreeMap::new(),
             keys: HashMap::new(),
             made: HashMap::new(),
@@ -75,6 +80,38 @@ impl Compiler {
             default: None,
             failures: Vec::new(),
         }
+    }
+
+    /// Takes a name over, or that it is gone.
+    pub(crate) fn set_sni(&mut self, id: SniId, spec: Option<SniSpec>) {
+        self.closed.remove(&id);
+        match spec {
+            Some(spec) => self.snis.insert(id, spec),
+            None => self.snis.remove(&id),
+        };
+    }
+
+    /// A row cannot be read, for the reason that is given. Its last good form stays; where there is none that is on, nobody
+    /// gets in by its name, for it may ask clients for certificates.
+    pub(crate) fn close_sni(&mut self, id: SniId, body: &[u8], reason: String) -> String {
+        #[derive(Deserialize)]
+        struct Name {
+            name: SniName,
+            #[serde(default)]
+            enabled: Value,
+        }
+        if self.snis.get(&id).is_some_and(|spec| spec.enabled) {
+            return reason;
+        }
+        let Ok(Name { name, enabled }) = serde_json::from_slice(body) else {
+            return reason;
+        };
+        if enabled == Value::Bool(false) {
+            return reason;
+        }
+        let reason = format!("{reason}, so nobody gets in by the name {}", name.as_str());
+        self.closed.insert(id, (name, Arc::new(Host::closed(reason.clone()))));
+        reason
     }
 
     /// What of the last store cannot be used.
@@ -113,11 +150,10 @@ impl Compiler {
             }
         }
         self.made = made;
-        let hosts = self
-            .made
-            .values()
-            .map(|made| (made.spec.name.clone(), made.host.clone()));
-        Store::new(hosts, default)
+        let closed = self.closed.values().cloned();
+        let made = self.made.values();
+        let hosts = made.map(|made| (made.spec.name.clone(), made.host.clone()));
+        Store::new(closed.chain(hosts), default)
     }
 
     /// Opens the keys of certificates that changed. One that cannot be used keeps its last good form.

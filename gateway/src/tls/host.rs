@@ -46,6 +46,17 @@ impl Host {
         Self { rules, config }
     }
 
+    /// A name of which only this is known: that it is one. What it would ask of clients nobody gets around.
+    pub(super) fn closed(reason: String) -> Self {
+        Self {
+            rules: Rules {
+                client_auth: ClientAuth::Required,
+                ..Rules::default()
+            },
+            config: Err(reason),
+        }
+    }
+
     /// How handshakes for this name go.
     pub(super) fn config(&self) -> Result<Arc<ServerConfig>, String> {
         self.config.clone()

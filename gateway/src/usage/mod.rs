@@ -1,37 +1,58 @@
-//! Usage: counted in memory, cut into numbered batches, shipped when the database can be reached.
+//! Usage: counted in memory, collected in numbered batches, shipped when the database can be reached.
+//!
+//! Each thread counts in a table of its own. What they counted is collected in one table, where the requests of one bucket
+//! are one row, whether the database answers or not; from there it leaves in batches. Every table has a bound. Beyond it
+//! callers are not told apart any more, then requests are lost; both is counted.
 
-use std::collections::{HashMap, VecDeque};
+mod table;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::fast::RandomState;
 use model::clock::Timestamp;
 use model::id::GatewayId;
-use model::usage::{BUCKET_SECONDS, UsageBatch, UsageCounts, UsageKey};
+use model::usage::{BUCKET_SECONDS, UsageBatch, UsageKey};
 
 use crate::config::Instance;
 use crate::telemetry::{Outcome, Telemetry};
+use table::{Table, Taken};
 
-/// The most keys between two batches; what comes after counts under no caller.
-const MAX_KEYS: usize = 100_000;
-/// The most batches that wait: with one every two seconds, twenty minutes.
-const MAX_WAITING: usize = 600;
-
-/// Counts by ids that nobody chooses: a quick hash will do.
-type Counts = HashMap<UsageKey, UsageCounts, RandomState>;
+/// The most rows with a caller that one thread counts between two collections.
+const MAX_COUNTED: usize = 25_000;
+/// The most of them that wait to be shipped: about 60 MB.
+const MAX_WAITING: usize = 200_000;
+/// The most rows of a batch.
+const BATCH: usize = 5_000;
+/// Tables for threads to count in; few threads share one.
+const TABLES: usize = 8;
 
 /// Counts requests and keeps what is not shipped yet.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     instance: Instance,
     telemetry: Arc<Telemetry>,
-    counts: Mutex<Counts>,
+    counted: [Place; TABLES],
     waiting: Mutex<Waiting>,
 }
 
+/// Where threads count. No two lie so near that processors take them from each other.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Place(Mutex<Table>);
+
 #[derive(Debug, Default)]
 struct Waiting {
-    batches: VecDeque<UsageBatch>,
+    collected: Table,
+    /// What is being shipped: under its number it stays as it is until it has arrived.
+    batch: Option<Arc<UsageBatch>>,
     last_number: i64,
+}
+
+/// The number of this thread's table.
+fn place() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % TABLES);
+    MINE.with(|mine| *mine)
 }
 
 impl Recorder {
@@ -39,7 +60,7 @@ impl Recorder {
         Self {
             instance,
             telemetry,
-            counts: Mutex::default(),
+            counted: Default::default(),
             waiting: Mutex::default(),
         }
     }
@@ -47,7 +68,7 @@ impl Recorder {
     /// Counts a request that ended at `now`.
     pub(crate) fn record(&self, now: Timestamp, outcome: &Outcome<'_>) {
         let identity = outcome.facts.and_then(|facts| facts.identity.as_ref());
-        let mut key = UsageKey {
+        let key = UsageKey {
             bucket: now.unix_timestamp().div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS,
             route: outcome.route.map(|route| route.id),
             service: outcome.service().map(|service| service.id),
@@ -57,55 +78,67 @@ impl Recorder {
             reason: outcome.reason,
         };
         let microseconds = |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let mut counts = lock(&self.counts);
-        if counts.len() >= MAX_KEYS && !counts.contains_key(&key) {
-            (key.consumer, key.credential) = (None, None);
-        }
-        counts
-            .entry(key)
-            .or_default()
-            .record(microseconds(outcome.latency), microseconds(outcome.upstream));
+        let (latency, upstream) = (microseconds(outcome.latency), microseconds(outcome.upstream));
+        let taken = lock(&self.counted[place()].0).add(key, MAX_COUNTED, |counts| counts.record(latency, upstream));
+        self.note(taken, 1);
     }
 
-    /// Cuts what was counted so far into a batch.
-    pub(crate) fn cut(&self) {
-        let rows: Vec<(UsageKey, UsageCounts)> = std::mem::take(&mut *lock(&self.counts)).into_iter().collect();
+    /// Takes what was counted so far from the threads.
+    pub(crate) fn collect(&self) {
+        for place in &self.counted {
+            let counted = lock(&place.0).take();
+            if counted.is_empty() {
+                continue;
+            }
+            let mut waiting = lock(&self.waiting);
+            for (key, counts) in counted.into_rows() {
+                let taken = waiting.collected.add(key, MAX_WAITING, |known| known.merge(&counts));
+                self.note(taken, counts.requests);
+            }
+        }
+        self.show(&lock(&self.waiting));
+    }
+
+    /// The batch to be shipped next, the same one until it has arrived.
+    pub(crate) fn batch(&self) -> Option<Arc<UsageBatch>> {
         let mut waiting = lock(&self.waiting);
-        if !rows.is_empty() {
+        if waiting.batch.is_none() {
+            let rows = waiting.collected.split_off(BATCH);
+            if rows.is_empty() {
+                return None;
+            }
             waiting.last_number += 1;
-            let (gateway, started_at, number) = (
-                GatewayId(self.instance.id),
-                self.instance.started_at,
-                waiting.last_number,
-            );
-            waiting.batches.push_back(UsageBatch {
-                gateway,
-                started_at,
-                number,
+            waiting.batch = Some(Arc::new(UsageBatch {
+                gateway: GatewayId(self.instance.id),
+                started_at: self.instance.started_at,
+                number: waiting.last_number,
                 rows,
-            });
+            }));
         }
-        while waiting.batches.len() > MAX_WAITING {
-            waiting.batches.pop_front();
-            self.telemetry.usage_dropped().inc();
-        }
-        self.telemetry
-            .usage_waiting()
-            .set(i64::try_from(waiting.batches.len()).unwrap_or(i64::MAX));
-    }
-
-    /// The oldest batch that is not shipped.
-    pub(crate) fn oldest(&self) -> Option<UsageBatch> {
-        lock(&self.waiting).batches.front().cloned()
+        waiting.batch.clone()
     }
 
     /// A batch has arrived.
     pub(crate) fn shipped(&self, number: i64) {
         let mut waiting = lock(&self.waiting);
-        waiting.batches.retain(|batch| batch.number != number);
+        waiting.batch = waiting.batch.take().filter(|batch| batch.number != number);
+        self.show(&waiting);
+    }
+
+    fn note(&self, taken: Taken, requests: u64) {
+        match taken {
+            Taken::Whole => {}
+            Taken::WithoutCaller => self.telemetry.usage_callers_dropped().inc_by(requests),
+            Taken::Lost => self.telemetry.usage_dropped().inc_by(requests),
+        }
+    }
+
+    fn show(&self, waiting: &Waiting) {
+        let shipping = waiting.batch.as_ref().map_or(0, |batch| batch.rows.len());
+        let rows = waiting.collected.len() + shipping;
         self.telemetry
             .usage_waiting()
-            .set(i64::try_from(waiting.batches.len()).unwrap_or(i64::MAX));
+            .set(i64::try_from(rows).unwrap_or(i64::MAX));
     }
 }
 
@@ -138,36 +171,84 @@ mod tests {
         }
     }
 
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + time::Duration::seconds(second)
+    }
+
+    /// The buckets of a batch with the requests in them.
+    fn buckets(batch: &UsageBatch) -> Vec<(i64, u64)> {
+        let rows = batch.rows.iter();
+        let mut buckets: Vec<_> = rows.map(|(key, counts)| (key.bucket, counts.requests)).collect();
+        buckets.sort_unstable();
+        buckets
+    }
+
     #[test]
     fn requests_of_one_bucket_are_one_row_and_batches_are_numbered() {
         let recorder = recorder();
         for second in [0, 9, 10] {
-            recorder.record(Timestamp::UNIX_EPOCH + time::Duration::seconds(second), &outcome(200));
+            recorder.record(at(second), &outcome(200));
         }
-        recorder.cut();
-        let batch = recorder.oldest().expect("a batch");
-        let mut counts: Vec<(i64, u64)> = batch
-            .rows
-            .iter()
-            .map(|(key, counts)| (key.bucket, counts.requests))
-            .collect();
-        counts.sort_unstable();
-        assert_eq!((batch.number, counts), (1, vec![(0, 2), (10, 1)]));
-        recorder.cut();
-        recorder.record(Timestamp::UNIX_EPOCH, &outcome(500));
-        recorder.cut();
+        recorder.collect();
+        let batch = recorder.batch().expect("a batch");
+        assert_eq!((batch.number, buckets(&batch)), (1, vec![(0, 2), (10, 1)]));
+        recorder.record(at(0), &outcome(200));
+        recorder.collect();
+        assert_eq!(recorder.batch().as_ref(), Some(&batch), "the same until it has arrived");
         recorder.shipped(1);
-        assert_eq!(recorder.oldest().map(|batch| batch.number), Some(2));
+        let batch = recorder.batch().expect("a batch");
+        assert_eq!((batch.number, buckets(&batch)), (2, vec![(0, 1)]));
+        recorder.shipped(1);
+        assert!(recorder.batch().is_some());
+        recorder.shipped(2);
+        assert_eq!(recorder.batch(), None);
+    }
+
+    #[test]
+    fn what_threads_counted_becomes_one_row() {
+        let recorder = recorder();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| recorder.record(at(0), &outcome(200)));
+            }
+        });
+        recorder.collect();
+        assert_eq!(buckets(&recorder.batch().expect("a batch")), [(0, 3)]);
+    }
+
+    #[test]
+    fn while_nothing_is_shipped_what_is_collected_stays_small() {
+        let recorder = recorder();
+        for second in 0..600 {
+            recorder.record(at(second), &outcome(200));
+            recorder.collect();
+        }
+        let waiting = lock(&recorder.waiting).collected.len();
+        assert_eq!((waiting, recorder.telemetry.usage_waiting().get()), (60, 60));
     }
 
     #[test]
     fn what_waits_is_bounded_and_the_loss_is_counted() {
         let recorder = recorder();
-        for _ in 0..MAX_WAITING + 3 {
-            recorder.record(Timestamp::UNIX_EPOCH, &outcome(200));
-            recorder.cut();
+        // Each second has a bucket of its own, and no row a caller that could be left out.
+        let most = i64::try_from(MAX_WAITING + MAX_WAITING / 4).expect("a number");
+        for bucket in 0..most + 3 {
+            recorder.record(at(bucket * BUCKET_SECONDS), &outcome(200));
+            if bucket % 10_000 == 0 {
+                recorder.collect();
+            }
         }
+        recorder.collect();
         assert_eq!(recorder.telemetry.usage_dropped().get(), 3);
-        assert_eq!(recorder.oldest().map(|batch| batch.number), Some(4));
+        assert_eq!(recorder.telemetry.usage_waiting().get(), most);
+        // It leaves in batches, whole.
+        let mut rows = 0;
+        while let Some(batch) = recorder.batch() {
+            assert!(batch.rows.len() <= BATCH);
+            rows += batch.rows.len();
+            recorder.shipped(batch.number);
+        }
+        assert_eq!(i64::try_from(rows).ok(), Some(most));
+        assert_eq!(recorder.telemetry.usage_waiting().get(), 0);
     }
 }

@@ -177,7 +177,11 @@ impl Builder {
                     Touched::Caller => {}
                 }
             }
-            Err(message) => drop(self.unreadable.insert((row.kind, row.id), message)),
+            Err(message) => {
+                // The name may be closed from now on.
+                self.changed.tls |= row.kind == Kind::Sni;
+                self.unreadable.insert((row.kind, row.id), message);
+            }
         }
     }
 
@@ -246,22 +250,15 @@ impl Builder {
             let service = settings.and_then(|settings| runtime.services.get(&settings.leads_to));
             let is_same = |route: &Arc<Route>| settings.is_some_and(|settings| Arc::ptr_eq(&route.settings, settings));
             let stays = service.is_some() && before.is_some_and(is_same);
-            if let Some(Ok(rule)) = before.map(|route| &route.settings.rule).filter(|_| !stays) {
-                router.remove(rule);
+            if let Some(before) = before.filter(|_| !stays) {
+                router.remove(&before.settings.rule);
             }
-            let key = (Kind::Route, id.0);
             let (Some(settings), Some(service)) = (settings, service) else {
-                self.uncompilable.remove(&key);
                 runtime.routes.remove(&id);
                 continue;
             };
-            match &settings.rule {
-                Ok(_) if stays => {}
-                Ok(rule) => {
-                    self.uncompilable.remove(&key);
-                    router.insert(rule);
-                }
-                Err(message) => drop(self.uncompilable.insert(key, message.clone())),
+            if !stays {
+                router.insert(&settings.rule);
             }
             let (settings, service) = (settings.clone(), service.clone());
             let chain = self.chain(id, settings.leads_to);

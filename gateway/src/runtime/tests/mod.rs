@@ -5,6 +5,8 @@ use std::sync::Arc;
 use model::Kind;
 use model::credential::{CredentialKind, CredentialStatus, KeySecret};
 use model::id::{ConsumerGroupId, ConsumerId, RouteId, ServiceId, SubscriptionId};
+use model::route::RequestKind;
+use model::service::Scheme;
 use model::snapshot::{ConsumerRow, ConsumerStatus, CredentialRow, Entry, Grant};
 use plugins::directory::Directory as _;
 use plugins::{Identity, REGISTRY};
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Access, Builder, Route, Runtime};
+use crate::path::canonical;
+use crate::router::Wanted;
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -78,6 +82,23 @@ fn plugins_of(runtime: &Runtime, route: u128) -> Vec<&'static str> {
         .iter()
         .map(|link| link.plugin)
         .collect()
+}
+
+/// The route that takes a plain request for this path.
+fn found(runtime: &Runtime, path: &str) -> Option<RouteId> {
+    let wanted = Wanted {
+        host: None,
+        port: Some(80),
+        scheme: Scheme::Http,
+        path: &canonical(path).expect("a path"),
+        method: &http::Method::GET,
+        headers: &http::HeaderMap::new(),
+        query: None,
+        sni: None,
+        source: std::net::Ipv4Addr::LOCALHOST.into(),
+        kind: RequestKind::Plain,
+    };
+    runtime.router.find(&wanted).ok().map(|found| found.route)
 }
 
 fn limit(requests: u32) -> Value {
@@ -167,6 +188,52 @@ fn a_bad_entry_takes_nothing_else_down_and_the_last_good_form_stays() {
         ],
     );
     assert_eq!(builder.problems(), []);
+}
+
+#[test]
+fn a_route_that_cannot_be_looked_for_keeps_its_last_good_form() {
+    let mut builder = builder();
+    let before = builder.apply(
+        1,
+        &[
+            service(1, "http://a.test"),
+            route(2, 1, "/"),
+            route(3, 1, "/x"),
+            plugin(4, "key-auth", json!({"route": id(3)}), json!({})),
+        ],
+    );
+    let bad = || {
+        let mut bad = route(3, 1, "/x");
+        bad.body.as_mut().expect("a body")["headers"] = json!({"no header": ["*"]});
+        bad
+    };
+    let found = |runtime: &Runtime| found(runtime, "/x/y").map(|id| id.0);
+    let after = builder.apply(2, &[bad()]);
+    assert_eq!((found(&before), found(&after)), (Some(id(3)), Some(id(3))));
+    assert_eq!(plugins_of(&after, 3), ["key-auth"]);
+    let problems = |builder: &Builder| -> Vec<Uuid> { builder.problems().iter().map(|problem| problem.id).collect() };
+    assert_eq!(problems(&builder), [id(3)]);
+    // Whatever else changes, it stays, with plugins and service as they are now.
+    let after = builder.apply(
+        3,
+        &[plugin(5, "cors", json!({}), json!({})), service(1, "http://b.test")],
+    );
+    assert_eq!(found(&after), Some(id(3)));
+    assert_eq!(route_of(&after, 3).service.host, "b.test");
+    assert_eq!(
+        (plugins_of(&after, 3), problems(&builder)),
+        (vec!["cors", "key-auth"], vec![id(3)])
+    );
+    // Off is off, readable or not.
+    let mut off = bad();
+    off.body.as_mut().expect("a body")["enabled"] = json!(false);
+    let after = builder.apply(4, &[off]);
+    assert_eq!((found(&after), problems(&builder)), (Some(id(2)), Vec::new()));
+    // Nothing good is known of it any more.
+    let after = builder.apply(5, &[bad()]);
+    assert_eq!((found(&after), problems(&builder)), (Some(id(2)), vec![id(3)]));
+    let after = builder.apply(6, &[route(3, 1, "/x")]);
+    assert_eq!((found(&after), problems(&builder)), (Some(id(3)), Vec::new()));
 }
 
 #[test]

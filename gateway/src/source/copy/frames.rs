@@ -4,13 +4,17 @@
 //! HKDF-SHA-256 derives from the deployment's secret and that number; its place in the file is authenticated with it. So
 //! a frame that was changed, cut, moved or taken from another file is none.
 //!
-//! A frame begins, once it is opened, with a byte that says whether a revision ends with it, and with that revision.
+//! A frame begins, once it is opened, with a byte that says whether a revision ends with it, and with that revision; where it has
+//! a mark, the byte says so and the mark follows.
 
 use std::io::{self, Read, Write};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf;
 use ring::rand::{SecureRandom as _, SystemRandom};
+use uuid::Uuid;
+
+use crate::source::Point;
 
 /// What a copy begins with.
 const MARK: &[u8; 17] = b"Gatehouse copy 1\n";
@@ -20,6 +24,12 @@ const CONTEXT: &[u8] = b"gatehouse configuration copy v1";
 pub(super) const SALT: usize = 16;
 /// What stands before the records of a frame: whether a revision ends, and which.
 const HEAD: usize = 9;
+/// No revision ends with the frame.
+const GOES_ON: u8 = 0;
+/// A revision does, without a mark.
+const ENDS: u8 = 1;
+/// A revision does, whose mark follows.
+const ENDS_MARKED: u8 = 2;
 /// The longest frame; a body of one row is far below.
 const LONGEST: usize = 1 << 30;
 
@@ -85,12 +95,21 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a frame; `ends` is the revision that is complete with it.
-    pub(super) fn frame(&mut self, ends: Option<i64>, records: &[u8]) -> io::Result<()> {
+    pub(super) fn frame(&mut self, ends: Option<Point>, records: &[u8]) -> io::Result<()> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(unspecified)?;
         self.sealed.clear();
-        self.sealed.push(u8::from(ends.is_some()));
-        self.sealed.extend_from_slice(&ends.unwrap_or(0).to_le_bytes());
+        let mark = ends.and_then(|point| point.mark);
+        self.sealed.push(match (ends, mark) {
+            (None, _) => GOES_ON,
+            (Some(_), None) => ENDS,
+            (Some(_), Some(_)) => ENDS_MARKED,
+        });
+        let revision = ends.map_or(0, |point| point.revision);
+        self.sealed.extend_from_slice(&revision.to_le_bytes());
+        if let Some(mark) = mark {
+            self.sealed.extend_from_slice(mark.as_bytes());
+        }
         self.sealed.extend_from_slice(records);
         self.key
             .seal_in_place_append_tag(
@@ -139,7 +158,7 @@ pub(super) struct Reader<R> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
     /// The revision that is complete with it.
-    pub(super) ends: Option<i64>,
+    pub(super) ends: Option<Point>,
     /// Its records.
     pub(super) records: &'a [u8],
 }
@@ -214,11 +233,19 @@ impl<R: Read> Reader<R> {
             .map_err(|_| "it has a frame that is damaged, or of another deployment")?;
         let (head, records) = opened.split_first_chunk::<HEAD>().ok_or(TORN)?;
         let [ends, revision @ ..] = *head;
+        let revision = i64::from_le_bytes(revision);
+        let (ends, records) = match ends {
+            GOES_ON => (None, records),
+            ENDS => (Some(Point::unmarked(revision)), records),
+            ENDS_MARKED => {
+                let (mark, records) = records.split_first_chunk().ok_or(TORN)?;
+                let mark = Some(Uuid::from_bytes(*mark));
+                (Some(Point { revision, mark }), records)
+            }
+            _ => return Err("it was written by a newer program"),
+        };
         self.place.offset += (4 + NONCE_LEN + length) as u64;
         self.place.number += 1;
-        Ok(Some(Frame {
-            ends: (ends == 1).then(|| i64::from_le_bytes(revision)),
-            records,
-        }))
+        Ok(Some(Frame { ends, records }))
     }
 }

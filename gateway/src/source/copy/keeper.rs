@@ -20,6 +20,7 @@ use super::frames::{Place, Reader, Writer};
 use super::read::Found;
 use super::{FRAME, records};
 use crate::runtime::Row;
+use crate::source::Point;
 
 /// The newest copy.
 pub(super) const NEWEST: &str = "gateway-config.copy";
@@ -44,7 +45,7 @@ pub(super) enum Message {
     /// Records, with their part of the room for what waits.
     Rows(Vec<u8>, OwnedSemaphorePermit),
     /// The records so far make a revision complete.
-    Finish(i64),
+    Finish(Point),
     /// Tell when everything is on disk.
     Settle(oneshot::Sender<()>),
 }
@@ -115,7 +116,7 @@ impl Keeper {
         match message {
             Message::Continue(found) => {
                 self.found = Some(found);
-                self.kept.set(found.revision);
+                self.kept.set(found.point.revision);
             }
             Message::Begin => {
                 self.waiting = Vec::new();
@@ -131,7 +132,7 @@ impl Keeper {
                     self.attempt(|keeper| keeper.writer()?.frame(None, &before));
                 }
             }
-            Message::Finish(revision) => self.attempt(|keeper| keeper.finish(revision)),
+            Message::Finish(point) => self.attempt(|keeper| keeper.finish(point)),
             Message::Settle(done) => {
                 self.attempt(Self::sync);
                 let _ = done.send(());
@@ -219,9 +220,9 @@ impl Keeper {
         Ok(())
     }
 
-    fn finish(&mut self, revision: i64) -> io::Result<()> {
+    fn finish(&mut self, point: Point) -> io::Result<()> {
         let records = std::mem::take(&mut self.waiting);
-        self.writer()?.frame(Some(revision), &records)?;
+        self.writer()?.frame(Some(point), &records)?;
         let Some(open) = &mut self.open else { return Ok(()) };
         open.writer.inner().flush()?;
         open.end = open.writer.place();
@@ -232,10 +233,10 @@ impl Keeper {
             let Open { base, end, .. } = *open;
             let longest = (base.offset / 2).clamp(self.longest.0, self.longest.1);
             if end.offset - base.offset > longest {
-                self.compact(revision)?;
+                self.compact(point)?;
             }
         }
-        self.kept.set(revision);
+        self.kept.set(point.revision);
         Ok(())
     }
 
@@ -261,7 +262,7 @@ impl Keeper {
     }
 
     /// Makes a new file of what is current in this one: what it says last of each object.
-    fn compact(&mut self, revision: i64) -> io::Result<()> {
+    fn compact(&mut self, point: Point) -> io::Result<()> {
         let Some(old) = &self.open else { return Ok(()) };
         let (base, end) = (old.base, old.end);
         let mut reader = self.reader()?;
@@ -298,7 +299,7 @@ impl Keeper {
             }
             write(row)
         })?;
-        fresh.writer.frame(Some(revision), &collected)?;
+        fresh.writer.frame(Some(point), &collected)?;
         fresh.writer.inner().flush()?;
         fresh.end = fresh.writer.place();
         tracing::debug!(

@@ -22,6 +22,7 @@ use prometheus::IntGauge;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
+use super::Point;
 use crate::runtime::Row;
 use keeper::{Keeper, Message};
 pub(crate) use read::Step;
@@ -70,12 +71,12 @@ impl Copy {
         }
     }
 
-    /// Reads the newest copy that is not damaged, step by step; its revision, when there is one.
-    pub(crate) fn restore(&self, take: impl FnMut(Step<'_>)) -> Option<i64> {
+    /// Reads the newest copy that is not damaged, step by step; what it is of, when there is one.
+    pub(crate) fn restore(&self, take: impl FnMut(Step<'_>)) -> Option<Point> {
         let found = find(&self.directory, &self.secret, take)?;
-        let revision = found.revision;
+        let point = found.point;
         self.tell(Message::Continue(found));
-        Some(revision)
+        Some(point)
     }
 
     /// All rows follow.
@@ -109,11 +110,11 @@ impl Copy {
     }
 
     /// The rows so far make this revision complete.
-    pub(crate) async fn finish(&mut self, revision: i64) {
+    pub(crate) async fn finish(&mut self, point: Point) {
         self.hand_over().await;
         self.is_open = false;
         if !self.is_lost() {
-            self.tell(Message::Finish(revision));
+            self.tell(Message::Finish(point));
         }
     }
 

@@ -8,6 +8,7 @@ use super::frames::{Place, Reader, SALT};
 use super::keeper::{BEFORE, NEWEST};
 use super::records::Records;
 use crate::runtime::Row;
+use crate::source::Point;
 
 /// What comes out of a copy.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) enum Step<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     /// The last revision that is complete.
-    pub(super) revision: i64,
+    pub(super) point: Point,
     /// Whether it is the one before the newest.
     pub(super) is_before: bool,
     /// Where its first revision ends.
@@ -73,7 +74,7 @@ fn read(path: &Path, secret: &[u8; 32], take: &mut impl FnMut(Step<'_>)) -> Resu
             }
             Err(reason) => return Err(reason.to_owned()),
         };
-        let Some(revision) = frame.ends else {
+        let Some(point) = frame.ends else {
             match known {
                 None => give(frame.records, take)?,
                 Some(_) => held.push(frame.records.to_vec()),
@@ -86,7 +87,7 @@ fn read(path: &Path, secret: &[u8; 32], take: &mut impl FnMut(Step<'_>)) -> Resu
         give(frame.records, take)?;
         let end = reader.place();
         known = Some(Found {
-            revision,
+            point,
             is_before: false,
             base: known.map_or(end, |known| known.base),
             end,

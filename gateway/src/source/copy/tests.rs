@@ -69,7 +69,7 @@ impl Place {
             records::push(row(*number, *body), &mut records);
             self.rows(std::mem::take(&mut records));
         }
-        self.keeper.take(Message::Finish(revision));
+        self.keeper.take(Message::Finish(point(revision)));
     }
 
     fn rows(&mut self, records: Vec<u8>) {
@@ -96,7 +96,11 @@ impl Place {
                 None => drop(rows.remove(&(kind, id))),
             },
         });
-        found.map(|found| (found.revision, rows))
+        let revision = |found: read::Found| {
+            assert_eq!(found.point, point(found.point.revision));
+            found.point.revision
+        };
+        found.map(|found| (revision(found), rows))
     }
 
     /// Goes on as a start does that found a copy.
@@ -108,6 +112,12 @@ impl Place {
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
+}
+
+/// Some revisions have no mark, as those of earlier versions.
+fn point(revision: i64) -> Point {
+    let mark = (revision % 3 != 0).then(|| Uuid::from_u128(revision.unsigned_abs().into()));
+    Point { revision, mark }
 }
 
 fn gauge() -> IntGauge {

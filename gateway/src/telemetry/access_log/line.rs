@@ -129,10 +129,14 @@ pub(super) fn to_json(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use model::Kind;
+    use model::snapshot::Entry;
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::runtime::Builder;
 
     const CANARY: &str = "canary-7f3a";
 
@@ -151,6 +155,49 @@ mod tests {
         let line = String::from_utf8(to_json(&Line::of(&request, &outcome)).expect("a line")).expect("text");
         assert!(!line.contains(CANARY), "{line}");
         assert!(line.contains(r#""query":"apikey=***&door=***&page=***""#), "{line}");
+    }
+
+    /// Names that are always secret, what a plugin of the route reads, and nothing else.
+    #[test]
+    fn a_route_tells_which_parameters_are_secret() {
+        let row = |kind: Kind, number: u128, body: Value| Entry {
+            kind,
+            id: Uuid::from_u128(number),
+            revision: 1,
+            body: Some(body),
+        };
+        let timeouts = json!({"connect_timeout_ms": 1, "response_timeout_ms": 1, "idle_timeout_ms": 1});
+        let mut service = json!({
+            "name": "s", "url": "http://a.test", "retries": 0, "tls_verify": true, "tags": [], "enabled": true
+        });
+        let members = timeouts.as_object().expect("an object").clone();
+        service.as_object_mut().expect("an object").extend(members);
+        let route = json!({
+            "name": "r", "service": Uuid::from_u128(1), "protocols": ["http"], "hosts": [], "paths": ["/"],
+            "methods": [], "headers": {}, "priority": 0, "regex_priority": 0, "strip_path": true,
+            "preserve_host": false, "encoded_slashes": "reject", "merge_slashes": true, "tags": [], "enabled": true
+        });
+        let plugin = json!({
+            "plugin": "key-auth", "config": {"query_parameters": ["door"]}, "route": Uuid::from_u128(2), "position": 0,
+            "tags": [], "enabled": true
+        });
+        let rows = [
+            row(Kind::Service, 1, service),
+            row(Kind::Route, 2, route),
+            row(Kind::Plugin, 3, plugin),
+        ];
+        let mut builder = Builder::new(&[7; 32], &plugins::REGISTRY, plugins::testing::services());
+        let runtime = builder.apply(1, &rows);
+        let outcome = Outcome {
+            route: runtime.routes.get(&Uuid::from_u128(2).into()).map(|route| &**route),
+            ..Outcome::default()
+        };
+        assert!(outcome.route.is_some(), "{:?}", builder.problems());
+        let target = format!("/a?apikey={CANARY}&DOOR={CANARY}&page=2");
+        let request = RequestHeader::build("GET", target.as_bytes(), None).expect("a request");
+        let line = String::from_utf8(to_json(&Line::of(&request, &outcome)).expect("a line")).expect("text");
+        assert!(!line.contains(CANARY), "{line}");
+        assert!(line.contains(r#""query":"apikey=***&DOOR=***&page=2""#), "{line}");
     }
 
     proptest! {

@@ -1,13 +1,18 @@
-//! What is counted of requests, by route.
+//! What is counted of requests, by route and by service.
+//!
+//! The counters of a route lie in one piece, and what most requests touch stands first: where thousands of routes are busy,
+//! memory that has to be fetched is what a count costs. `shown.rs` makes of them what Prometheus knows.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use http::Method;
 use model::reason::Reason;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
+use super::buckets::{Buckets, nanoseconds};
 use super::shelf::Shelf;
+use super::shown::Shown;
 use super::stream::{StreamFamilies, StreamMetrics};
 use crate::telemetry::methods;
 use crate::telemetry::outcome::Outcome;
@@ -17,280 +22,220 @@ const MAX_ROUTES: usize = 1_000;
 /// The name under which they are counted.
 const OTHER: &str = "other";
 /// Classes of statuses.
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-
-/// The families that routes have series of.
-#[derive(Debug, Clone)]
-struct Families {
-    requests: IntCounterVec,
-    refusals: IntCounterVec,
-    seconds: HistogramVec,
-    received: IntCounterVec,
-    sent: IntCounterVec,
-    upstream: UpstreamFamilies,
-    streams: StreamFamilies,
-}
-
-#[derive(Debug, Clone)]
-struct UpstreamFamilies {
-    seconds: HistogramVec,
-    retries: IntCounterVec,
-    connects: IntCounterVec,
-    reuses: IntCounterVec,
-}
+pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Hands out the metrics of routes, of so many at most.
 #[derive(Debug)]
-pub struct Routes {
-    families: Families,
-    known: Mutex<HashMap<(String, String), Arc<RouteMetrics>>>,
+pub struct Routes(Arc<Known>);
+
+/// Everything that counts.
+#[derive(Debug)]
+pub(super) struct Known {
+    streams: StreamFamilies,
     /// Requests for which no route was found.
     unmatched: RouteMetrics,
     other: Arc<RouteMetrics>,
+    by_name: RwLock<ByName>,
+}
+
+#[derive(Debug, Default)]
+struct ByName {
+    routes: HashMap<(String, String), Arc<RouteMetrics>>,
+    services: HashMap<String, Arc<ServiceMetrics>>,
 }
 
 /// The counters of one route, found once and kept with it.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct RouteMetrics {
-    families: Families,
-    route: String,
-    service: String,
-    requests: [[OnceLock<IntCounter>; CLASSES.len()]; methods::LABELS.len()],
-    refusals: [OnceLock<IntCounter>; Reason::ALL.len()],
-    seconds: OnceLock<Histogram>,
-    received: OnceLock<IntCounter>,
-    sent: OnceLock<IntCounter>,
-    upstream: OnceLock<UpstreamMetrics>,
+    /// Time of all requests.
+    pub(super) nanoseconds: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) sent: AtomicU64,
+    service: Arc<ServiceMetrics>,
+    /// By method and class of the status.
+    pub(super) requests: [[AtomicU64; CLASSES.len()]; methods::LABELS.len()],
+    pub(super) seconds: Buckets,
+    /// Most routes refuse nobody.
+    refusals: OnceLock<Box<Refusals>>,
     streams: OnceLock<StreamMetrics>,
+    stream_families: StreamFamilies,
+    name: String,
 }
 
-#[derive(Debug)]
-struct UpstreamMetrics {
-    seconds: Histogram,
-    retries: IntCounter,
-    connects: IntCounter,
-    reuses: IntCounter,
+/// One for each of [`Reason::ALL`].
+type Refusals = [AtomicU64; Reason::ALL.len()];
+
+/// The counters of one service, which its routes share.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(super) struct ServiceMetrics {
+    /// Time until the header of all answers.
+    pub(super) nanoseconds: AtomicU64,
+    pub(super) retries: AtomicU64,
+    pub(super) connects: AtomicU64,
+    pub(super) reuses: AtomicU64,
+    pub(super) seconds: Buckets,
+    pub(super) name: String,
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+pub(super) fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 impl Routes {
     pub(super) fn on(shelf: &mut Shelf) -> Self {
-        let families = Families::on(shelf);
-        Self {
-            unmatched: RouteMetrics::new(&families, "", ""),
-            other: Arc::new(RouteMetrics::new(&families, OTHER, OTHER)),
-            known: Mutex::default(),
-            families,
-        }
+        let streams = StreamFamilies::on(shelf);
+        let mut by_name = ByName::default();
+        let mut new = |route: &str, service: &str| RouteMetrics::new(route, by_name.service(service), &streams);
+        let (unmatched, other) = (new("", ""), Arc::new(new(OTHER, OTHER)));
+        let known = Arc::new(Known {
+            unmatched,
+            other,
+            by_name: RwLock::new(by_name),
+            streams,
+        });
+        Shown::put(shelf, known.clone());
+        Self(known)
     }
 
     /// The metrics of requests for which no route was found.
     pub(crate) fn unmatched(&self) -> &RouteMetrics {
-        &self.unmatched
+        &self.0.unmatched
     }
 
     /// The metrics of a route, which keeps them. When there are too many, those that no route keeps any more are
     /// forgotten; when that does not help, it shares one with others.
     pub fn of(&self, route: &str, service: &str) -> Arc<RouteMetrics> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = &*self.0;
+        if (route, service) == (OTHER, OTHER) {
+            return known.other.clone();
+        }
         let key = (route.to_owned(), service.to_owned());
-        if let Some(metrics) = known.get(&key) {
+        let read = known.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = read.routes.get(&key) {
             return metrics.clone();
         }
-        if known.len() >= MAX_ROUTES {
-            forget_unused(&mut known);
+        drop(read);
+        let mut by_name = known.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if by_name.routes.len() >= MAX_ROUTES && !by_name.routes.contains_key(&key) {
+            by_name.forget_unused();
         }
-        if known.len() >= MAX_ROUTES {
-            return self.other.clone();
+        if by_name.routes.len() >= MAX_ROUTES && !by_name.routes.contains_key(&key) {
+            return known.other.clone();
         }
-        let metrics = Arc::new(RouteMetrics::new(&self.families, route, service));
-        known.insert(key, metrics.clone());
-        metrics
+        let service = by_name.service(service);
+        let new = || Arc::new(RouteMetrics::new(route, service, &known.streams));
+        by_name.routes.entry(key).or_insert_with(new).clone()
     }
 }
 
-/// Removes the series of routes that nobody keeps, and of services that no route leads to any more.
-fn forget_unused(known: &mut HashMap<(String, String), Arc<RouteMetrics>>) {
-    let gone: Vec<_> = known.extract_if(|_, metrics| Arc::strong_count(metrics) == 1).collect();
-    let services: HashSet<&str> = known.keys().map(|(_, service)| service.as_str()).collect();
-    for (_, metrics) in gone {
-        metrics.forget();
-        if !services.contains(metrics.service.as_str()) {
-            metrics.forget_service();
-        }
+impl Known {
+    /// Visits every route and every service.
+    pub(super) fn each(&self, mut route: impl FnMut(&RouteMetrics), service: impl FnMut(&ServiceMetrics)) {
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        route(&self.unmatched);
+        route(&self.other);
+        by_name.routes.values().map(Arc::as_ref).for_each(route);
+        by_name.services.values().map(Arc::as_ref).for_each(service);
     }
 }
 
-impl Families {
-    fn on(shelf: &mut Shelf) -> Self {
-        let by_route = ["route", "service"];
-        Self {
-            requests: shelf.counters(
-                "gatehouse_requests_total",
-                "Requests by route, service, method and status class.",
-                &["route", "service", "method", "status"],
-            ),
-            refusals: shelf.counters(
-                "gatehouse_refusals_total",
-                "Requests that the gateway answered itself, by route, service and reason.",
-                &["route", "service", "reason"],
-            ),
-            seconds: shelf.histograms(
-                "gatehouse_request_seconds",
-                "Time from request header to last byte, in seconds.",
-                &by_route,
-            ),
-            received: shelf.counters(
-                "gatehouse_received_bytes_total",
-                "Bytes of request bodies that clients sent.",
-                &by_route,
-            ),
-            sent: shelf.counters(
-                "gatehouse_sent_bytes_total",
-                "Bytes of response bodies that clients were sent.",
-                &by_route,
-            ),
-            upstream: UpstreamFamilies {
-                seconds: shelf.histograms(
-                    "gatehouse_upstream_seconds",
-                    "Time until the service's header, in seconds.",
-                    &["service"],
-                ),
-                retries: shelf.counters(
-                    "gatehouse_upstream_retries_total",
-                    "Attempts after the first one.",
-                    &["service"],
-                ),
-                connects: shelf.counters(
-                    "gatehouse_upstream_connects_total",
-                    "Connections to services that were opened for a request.",
-                    &["service"],
-                ),
-                reuses: shelf.counters(
-                    "gatehouse_upstream_reuses_total",
-                    "Idle connections to services that a request used again.",
-                    &["service"],
-                ),
-            },
-            streams: StreamFamilies::on(shelf),
+impl ByName {
+    fn service(&mut self, name: &str) -> Arc<ServiceMetrics> {
+        if let Some(known) = self.services.get(name) {
+            return known.clone();
         }
+        let new = Arc::new(ServiceMetrics {
+            name: name.to_owned(),
+            ..ServiceMetrics::default()
+        });
+        self.services.insert(name.to_owned(), new.clone());
+        new
+    }
+
+    /// Removes routes that nobody keeps, and services that no route leads to any more.
+    fn forget_unused(&mut self) {
+        let is_gone = |_: &_, metrics: &mut Arc<RouteMetrics>| Arc::strong_count(metrics) == 1;
+        for (_, metrics) in self.routes.extract_if(is_gone) {
+            metrics.stream_families.forget(metrics.labels());
+        }
+        self.services.retain(|_, metrics| Arc::strong_count(metrics) > 1);
     }
 }
 
 impl RouteMetrics {
-    fn new(families: &Families, route: &str, service: &str) -> Self {
+    fn new(name: &str, service: Arc<ServiceMetrics>, streams: &StreamFamilies) -> Self {
         Self {
-            families: families.clone(),
-            route: route.to_owned(),
-            service: service.to_owned(),
+            nanoseconds: AtomicU64::default(),
+            received: AtomicU64::default(),
+            sent: AtomicU64::default(),
+            service,
             requests: Default::default(),
-            refusals: [const { OnceLock::new() }; Reason::ALL.len()],
-            seconds: OnceLock::new(),
-            received: OnceLock::new(),
-            sent: OnceLock::new(),
-            upstream: OnceLock::new(),
+            seconds: Buckets::default(),
+            refusals: OnceLock::new(),
             streams: OnceLock::new(),
+            stream_families: streams.clone(),
+            name: name.to_owned(),
         }
+    }
+
+    /// The names of route and service.
+    pub(super) fn labels(&self) -> [&str; 2] {
+        [&self.name, &self.service.name]
     }
 
     /// What is counted of connections that are passed on unopened.
     pub(crate) fn streams(&self) -> &StreamMetrics {
-        self.streams.get_or_init(|| self.families.streams.of(self.labels()))
+        self.streams.get_or_init(|| self.stream_families.of(self.labels()))
     }
 
     /// Counts a request that is over.
     pub(crate) fn record(&self, method: &Method, outcome: &Outcome<'_>) {
-        self.requests(method, outcome.status).inc();
+        let class = usize::from(outcome.status / 100).clamp(1, CLASSES.len()) - 1;
+        add(&self.requests[methods::index(method)][class], 1);
         if let Some(reason) = outcome.reason {
-            self.refusals(reason).inc();
+            let none = || Box::new([const { AtomicU64::new(0) }; Reason::ALL.len()]);
+            add(&self.refusals.get_or_init(none)[reason as usize], 1);
         }
-        let labels = self.labels();
-        let seconds = &self.families.seconds;
-        self.seconds
-            .get_or_init(|| seconds.with_label_values(&labels))
-            .observe(outcome.latency.as_secs_f64());
-        for (cell, family, bytes) in [
-            (&self.received, &self.families.received, outcome.received),
-            (&self.sent, &self.families.sent, outcome.sent),
-        ] {
+        let latency = nanoseconds(outcome.latency);
+        self.seconds.count(latency);
+        add(&self.nanoseconds, latency);
+        for (counter, bytes) in [(&self.received, outcome.received), (&self.sent, outcome.sent)] {
             if bytes > 0 {
-                cell.get_or_init(|| family.with_label_values(&labels))
-                    .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+                add(counter, bytes as u64);
             }
         }
         if outcome.tries > 0 {
-            self.upstream().record(outcome);
+            self.service.record(outcome);
         }
     }
 
-    fn labels(&self) -> [&str; 2] {
-        [&self.route, &self.service]
-    }
-
-    fn requests(&self, method: &Method, status: u16) -> &IntCounter {
-        let method = methods::index(method);
-        let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
-        self.requests[method][class].get_or_init(|| {
-            let labels = [&*self.route, &*self.service, methods::LABELS[method], CLASSES[class]];
-            self.families.requests.with_label_values(&labels)
-        })
-    }
-
-    fn refusals(&self, reason: Reason) -> &IntCounter {
-        self.refusals[reason as usize].get_or_init(|| {
-            let labels = [&*self.route, &*self.service, reason.code()];
-            self.families.refusals.with_label_values(&labels)
-        })
-    }
-
-    fn upstream(&self) -> &UpstreamMetrics {
-        self.upstream.get_or_init(|| {
-            let (families, labels) = (&self.families.upstream, [&*self.service]);
-            UpstreamMetrics {
-                seconds: families.seconds.with_label_values(&labels),
-                retries: families.retries.with_label_values(&labels),
-                connects: families.connects.with_label_values(&labels),
-                reuses: families.reuses.with_label_values(&labels),
-            }
-        })
-    }
-
-    fn forget_service(&self) {
-        let (families, labels) = (&self.families.upstream, [&*self.service]);
-        let _ = families.seconds.remove_label_values(&labels);
-        for family in [&families.retries, &families.connects, &families.reuses] {
-            let _ = family.remove_label_values(&labels);
-        }
-    }
-
-    /// Removes the series of a route that is gone. Those of its service stay: another route may count there.
-    fn forget(&self) {
-        let (families, labels) = (&self.families, self.labels());
-        let [route, service] = labels;
-        // What was never counted has nothing to remove.
-        for (method, _) in self.requests.iter().enumerate() {
-            for class in CLASSES {
-                let _ = families
-                    .requests
-                    .remove_label_values(&[route, service, methods::LABELS[method], class]);
-            }
-        }
-        for reason in Reason::ALL {
-            let _ = families.refusals.remove_label_values(&[route, service, reason.code()]);
-        }
-        let _ = families.seconds.remove_label_values(&labels);
-        let _ = families.received.remove_label_values(&labels);
-        let _ = families.sent.remove_label_values(&labels);
-        families.streams.forget(labels);
+    /// How many requests the gateway answered itself for this reason.
+    pub(super) fn refused(&self, reason: Reason) -> u64 {
+        let refusals = self.refusals.get();
+        refusals.map_or(0, |refusals| get(&refusals[reason as usize]))
     }
 }
 
-impl UpstreamMetrics {
+impl ServiceMetrics {
     fn record(&self, outcome: &Outcome<'_>) {
-        self.seconds.observe(outcome.upstream.as_secs_f64());
-        self.retries
-            .inc_by(u64::try_from(outcome.tries - 1).unwrap_or(u64::MAX));
-        self.connects.inc_by(outcome.exchange.connects.into());
-        self.reuses.inc_by(outcome.exchange.reuses.into());
+        let waited = nanoseconds(outcome.upstream);
+        self.seconds.count(waited);
+        add(&self.nanoseconds, waited);
+        for (counter, count) in [
+            (&self.retries, outcome.tries as u64 - 1),
+            (&self.connects, outcome.exchange.connects.into()),
+            (&self.reuses, outcome.exchange.reuses.into()),
+        ] {
+            if count > 0 {
+                add(counter, count);
+            }
+        }
     }
 }
 
@@ -298,14 +243,19 @@ impl UpstreamMetrics {
 mod tests {
     use super::*;
 
-    fn count(routes: &Routes) -> usize {
-        use prometheus::core::Collector as _;
-        routes
-            .families
-            .requests
-            .collect()
-            .first()
-            .map_or(0, |family| family.get_metric().len())
+    /// A place for metrics, and how many series of requests are shown there.
+    fn routes() -> (Routes, impl Fn() -> usize) {
+        let mut shelf = Shelf::default();
+        let routes = Routes::on(&mut shelf);
+        let (registry, _) = shelf.into_parts();
+        let count = move || {
+            let families = registry.gather();
+            let requests = families
+                .iter()
+                .find(|family| family.name() == "gatehouse_requests_total");
+            requests.map_or(0, |family| family.get_metric().len())
+        };
+        (routes, count)
     }
 
     fn record(routes: &Routes, name: &str) -> Arc<RouteMetrics> {
@@ -322,28 +272,28 @@ mod tests {
 
     #[test]
     fn a_thousand_routes_have_series_of_their_own_and_the_rest_shares_one() {
-        let routes = Routes::on(&mut Shelf::default());
+        let (routes, count) = routes();
         let kept: Vec<_> = (0..MAX_ROUTES + 500)
             .map(|number| record(&routes, &format!("r{number}")))
             .collect();
-        assert_eq!(count(&routes), MAX_ROUTES + 1);
-        assert_eq!(routes.of("one-more", "s").route, OTHER);
+        assert_eq!(count(), MAX_ROUTES + 1);
+        assert_eq!(routes.of("one-more", "s").name, OTHER);
         drop(kept);
     }
 
     #[test]
     fn routes_that_are_gone_make_room() {
-        let routes = Routes::on(&mut Shelf::default());
+        let (routes, count) = routes();
         for number in 0..MAX_ROUTES * 3 {
             drop(record(&routes, &format!("r{number}")));
         }
-        assert!(count(&routes) <= MAX_ROUTES, "{}", count(&routes));
-        assert_eq!(routes.of("one-more", "s").route, "one-more");
+        assert!(count() <= MAX_ROUTES, "{}", count());
+        assert_eq!(routes.of("one-more", "s").name, "one-more");
     }
 
     #[test]
     fn methods_and_statuses_have_few_labels() {
-        let routes = Routes::on(&mut Shelf::default());
+        let (routes, count) = routes();
         let metrics = routes.of("r", "s");
         for number in 0..2_000_u16 {
             let method = Method::from_bytes(format!("M{number}").as_bytes()).expect("a token");
@@ -355,6 +305,38 @@ mod tests {
                 },
             );
         }
-        assert_eq!(count(&routes), CLASSES.len());
+        assert_eq!(count(), CLASSES.len());
+    }
+    #[test]
+    fn a_service_is_shown_while_a_route_leads_to_it() {
+        let (routes, _) = routes();
+        let services = || routes.0.by_name.read().expect("whole").services.len();
+        let before = services();
+        let kept = routes.of("kept", "kept");
+        for number in 0..MAX_ROUTES {
+            let name = format!("r{number}");
+            routes.of(&name, &name);
+        }
+        assert_eq!(services(), before + 2, "the one that is kept, and the newest");
+        drop(kept);
+    }
+
+    #[test]
+    fn what_most_requests_touch_lies_together() {
+        let first = std::mem::offset_of!(RouteMetrics, requests);
+        assert!(
+            first + 4 * size_of::<AtomicU64>() <= align_of::<RouteMetrics>(),
+            "{first}"
+        );
+        assert_eq!(align_of::<ServiceMetrics>(), 64);
+    }
+
+    #[test]
+    fn a_route_that_is_called_like_the_rest_shares_its_series() {
+        let (routes, count) = routes();
+        record(&routes, OTHER);
+        assert!(Arc::ptr_eq(&routes.of(OTHER, OTHER), &routes.0.other));
+        routes.of(OTHER, OTHER).record(&Method::GET, &Outcome::default());
+        assert_eq!(count(), 2);
     }
 }

@@ -1,9 +1,7 @@
 //! Makes metrics and keeps their names.
 
 use prometheus::core::Collector;
-use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// A registry that remembers what is in it, also while it has no value.
 #[derive(Debug, Default)]
@@ -27,7 +25,7 @@ impl Shelf {
         collector
     }
 
-    fn register<C: Collector + 'static>(&mut self, collector: C) {
+    pub(super) fn register<C: Collector + 'static>(&mut self, collector: C) {
         self.names
             .extend(collector.desc().iter().map(|described| described.fq_name.clone()));
         if let Err(error) = self.registry.register(Box::new(collector)) {
@@ -59,11 +57,6 @@ impl Shelf {
         self.put(Histogram::with_opts(
             HistogramOpts::new(name, help).buckets(buckets.to_vec()),
         ))
-    }
-
-    pub(super) fn histograms(&mut self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(super::SECONDS.to_vec());
-        self.put(HistogramVec::new(options, labels))
     }
 
     /// Processor, memory and open files of this process; only Linux tells them.

@@ -1,5 +1,7 @@
 //! What clients must show, and what becomes of it.
 
+use model::Kind;
+use model::snapshot::Entry;
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber};
 use rustls::HandshakeKind;
 use rustls::pki_types::CertificateDer;
@@ -9,7 +11,9 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::super::client_certificate;
-use super::support::{Authority, Client, Connection, Front, Pair, authority, certificate, params, self_signed, sni};
+use super::support::{
+    Authority, Client, Connection, Front, Pair, authority, certificate, gone, params, self_signed, sni,
+};
 
 fn server() -> Pair {
     self_signed("server", &KeyPair::generate().expect("a key"))
@@ -44,6 +48,57 @@ fn revoked(authority: &Authority) -> (Pair, String) {
     };
     let list = list.signed_by(&authority.issuer()).expect("signed").pem().expect("PEM");
     (authority.sign(&of_thief), list)
+}
+
+/// A name that asks for certificates, in words of another version.
+fn unreadable(id: u128, name: &str) -> Entry {
+    let mut row = sni(id, name, 1, asks("required", &[1]));
+    row.body.as_mut().expect("a body")["client_auth"] = "by_letter".into();
+    row
+}
+
+#[tokio::test]
+async fn a_name_whose_row_cannot_be_read_lets_nobody_in() {
+    let partners = Authority::new("partners");
+    let partner = partners.sign(&params("partner"));
+    let mut front = Front::open(vec![
+        certificate(1, "server", &server(), None),
+        authority(1, &partners, ""),
+        unreadable(1, "required.example"),
+        sni(2, "open.example", 1, json!({})),
+    ])
+    .await;
+    for (name, expected) in [
+        ("required.example", false),
+        ("open.example", true),
+        ("else.example", true),
+    ] {
+        assert_eq!(gets_in(&front, name, None).await, expected, "{name}");
+    }
+    assert!(!gets_in(&front, "required.example", Some(&partner)).await);
+    let misdirects = |front: &Front, verified| {
+        let runtime = front.current.load_full().expect("served");
+        runtime
+            .tls
+            .misdirects(Some("open.example"), verified, "required.example")
+    };
+    assert!(misdirects(&front, false) && misdirects(&front, true));
+    let problems: Vec<String> = front.builder.problems().iter().map(ToString::to_string).collect();
+    let told = "so nobody gets in by the name required.example";
+    assert!(problems.len() == 1 && problems[0].contains(told), "{problems:?}");
+
+    front.apply(vec![sni(1, "required.example", 1, asks("required", &[1]))]);
+    assert_eq!(front.builder.problems(), []);
+    // Once there is a good form, it stays.
+    front.apply(vec![unreadable(1, "required.example"), unreadable(3, "new.example")]);
+    assert!(gets_in(&front, "required.example", Some(&partner)).await);
+    assert!(!gets_in(&front, "required.example", None).await);
+    assert!(!gets_in(&front, "new.example", None).await);
+    // What is gone, or off, asks for nothing.
+    let mut off = unreadable(4, "off.example");
+    off.body.as_mut().expect("a body")["enabled"] = false.into();
+    front.apply(vec![gone(Kind::Sni, 3), off]);
+    assert!(gets_in(&front, "new.example", None).await && gets_in(&front, "off.example", None).await);
 }
 
 #[tokio::test]

@@ -1,0 +1,3 @@
+-- A change more.
+
+update config_head set revision = revision + 1;
