@@ -159,15 +159,20 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// A connection, and the side of its target, which ends with it.
+    /// A connection that was used, and the side of its target, which ends with it.
     async fn connection() -> (Stream, tokio::task::JoinHandle<()>) {
         let (ours, theirs) = tokio::io::duplex(65_536);
         let target = tokio::spawn(async move {
             let mut connection = h2::server::handshake(theirs).await.expect("HTTP/2");
-            while connection.accept().await.is_some() {}
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_response(http::Response::new(()), true).expect("sent");
+            }
         });
-        let (sender, connection) = h2::client::handshake(ours).await.expect("HTTP/2");
+        let (mut sender, connection) = h2::client::handshake(ours).await.expect("HTTP/2");
         tokio::spawn(connection);
+        let request = http::Request::get("http://a/").body(()).expect("a request");
+        let (response, _) = sender.send_request(request, true).expect("sent");
+        response.await.expect("an answer");
         (Stream::first(sender), target)
     }
 
